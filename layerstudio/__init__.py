@@ -1,0 +1,1 @@
+"""LayerStudio: layered images from text and from flat pictures."""

@@ -1,0 +1,105 @@
+"""What a run depends on, as frozen data that round-trips to JSON.
+
+Fields are optional outside; ``resolve()`` fills every None once, and the resolved request is what
+a method sees and what the document that it makes remembers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from layerstudio.errors import InvalidRequest
+from layerstudio.geometry import Bounds, Extent
+
+LayerCount = int | Literal["auto"]
+MAX_LAYERS = 1000  # more than any design we have seen; PSD itself allows 8,000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecomposeRequest:
+    """Take a flat picture apart.
+
+    ``layers`` is the number of layers wanted, the background counted, or ``"auto"``.
+    ``boxes`` limit or guide the objects to find (methods that take none ignore them with a note),
+    ``points`` and ``prompts`` likewise. ``exact`` makes the stack recompose to the picture within
+    1/255. ``read_text`` reads lines of text where an OCR program is installed (None: if it is),
+    ``languages`` are tesseract's codes.
+    """
+
+    method: str | None = None
+    layers: LayerCount = "auto"
+    boxes: tuple[Bounds, ...] = ()
+    points: tuple[tuple[int, int], ...] = ()
+    prompts: tuple[str, ...] = ()
+    exact: bool = True
+    seed: int | None = None
+    read_text: bool | None = None
+    languages: tuple[str, ...] = ("eng",)
+    source: str | None = None
+    source_sha256: str | None = None
+
+    task = "decompose"
+
+    def __post_init__(self) -> None:
+        check_layer_count(self.layers)
+        object.__setattr__(self, "boxes", tuple(Bounds(*box) for box in self.boxes))
+        object.__setattr__(self, "points", tuple((int(x), int(y)) for x, y in self.points))
+        object.__setattr__(self, "prompts", tuple(self.prompts))
+        object.__setattr__(self, "languages", tuple(self.languages))
+
+    def resolve(
+        self, *, default_method: str, can_read_text: bool, source: str | None, sha256: str
+    ) -> DecomposeRequest:
+        """The request without a None, as it is stored in the document that it makes."""
+        return replace(
+            self,
+            method=self.method or default_method,
+            seed=0 if self.seed is None else self.seed,
+            read_text=can_read_text if self.read_text is None else self.read_text,
+            source=source or "",
+            source_sha256=sha256,
+        )
+
+    def check_against(self, extent: Extent) -> None:
+        """Raise ``InvalidRequest`` for boxes and points that are not on the picture."""
+        for box in self.boxes:
+            if box.is_empty or box.clamped(extent).is_empty:
+                raise InvalidRequest(f"The box {tuple(box)} holds no pixel of a {extent} picture.")
+        for x, y in self.points:
+            if not (0 <= x < extent.width and 0 <= y < extent.height):
+                raise InvalidRequest(f"The point ({x}, {y}) is not on a {extent} picture.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; ``from_dict`` gives back an equal request."""
+        data: dict[str, Any] = {"task": self.task}
+        data.update({item.name: _plain(getattr(self, item.name)) for item in fields(self)})
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> DecomposeRequest:
+        """Raise ``InvalidRequest`` for another task, unknown keys and values of a wrong type."""
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(data) - known - {"task"})
+        if data.get("task", cls.task) != cls.task or unknown:
+            what = f"unknown fields {unknown}" if unknown else f"task {data['task']!r}"
+            raise InvalidRequest(f"This is not a decompose request: {what}.")
+        try:
+            return cls(**{key: value for key, value in data.items() if key in known})
+        except (TypeError, ValueError) as error:
+            raise InvalidRequest(f"The request does not make sense: {error}.") from error
+
+
+def check_layer_count(layers: LayerCount) -> None:
+    """Raise ``InvalidRequest`` unless it is "auto" or 1 to 1,000."""
+    if layers == "auto":
+        return
+    if isinstance(layers, bool) or not isinstance(layers, int) or not 1 <= layers <= MAX_LAYERS:
+        raise InvalidRequest(f'The layer count is "auto" or 1 to {MAX_LAYERS}, not {layers!r}.')
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
