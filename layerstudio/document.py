@@ -107,7 +107,7 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """A second alpha: ``pixels`` (h, w) uint8 or uint16 at ``bounds``, ``outside`` (0 or 1) beyond."""
+    """A second alpha: ``pixels`` (h, w) uint8 or uint16; ``outside`` (0 or 1) beyond ``bounds``."""
 
     bounds: Bounds
     pixels: NDArray
