@@ -1,0 +1,231 @@
+"""The recipe: what made a document, and what its file format has no field for.
+
+It travels as JSON in every file (XMP in PSD, TIFF and WebP, a text chunk in PNG, a metadata
+element in SVG), so that a file can be run again, and so that roles, live text, provenance and
+locks survive formats that do not know them.
+
+The JSON is printable ASCII without ``< > &``: it goes verbatim into XML, HTML and PNG text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from xml.etree.ElementTree import ParseError
+from xml.sax.saxutils import escape
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from layerstudio.document import Document, Layer, Node, NodePath, Provenance, Role, TextContent
+from layerstudio.io.extras import (
+    BAD_DATA,
+    flag_from,
+    metadata_from,
+    provenance_from,
+    provenance_to,
+    strings_from,
+    text_from,
+    text_to,
+)
+
+VERSION = 1
+TOOL = "LayerStudio"
+NAMESPACE = "urn:layerstudio:recipe/"
+_KEY = "layerstudio-recipe"
+
+# XMP Specification Part 1 (ISO 16684-1), 7.3.2: the packet's fixed id, and a BOM as "begin".
+_PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about=""
+ xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+ xmlns:layerstudio="{namespace}">
+<dc:creator><rdf:Seq><rdf:li>{creator}</rdf:li></rdf:Seq></dc:creator>
+<xmp:CreatorTool>{tool}</xmp:CreatorTool>
+<layerstudio:recipe>{recipe}</layerstudio:recipe>
+</rdf:Description>
+</rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>"""
+# Code points that XML 1.0 (2.2, production [2] "Char") cannot carry, not even escaped.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# No format that we write cuts names shorter than this.
+_SHORTEST_CUT = 31
+
+
+@dataclass(frozen=True)
+class NodeExtras:
+    """What formats lose of one node; ``role`` is None for a group."""
+
+    name: str
+    role: Role | None = None
+    text: TextContent | None = None
+    provenance: Provenance | None = None
+    locked: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``request``, ``metadata`` and ``notes`` of a document and the extras of its nodes."""
+
+    request: Mapping[str, Any] | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    nodes: Mapping[NodePath, NodeExtras] = field(default_factory=dict)
+
+
+def of(document: Document) -> Recipe:
+    """The recipe of a document."""
+    return Recipe(
+        request=document.request,
+        metadata=dict(document.metadata),
+        notes=document.notes,
+        nodes={path: _extras_of(node) for path, node in document.walk()},
+    )
+
+
+def apply(recipe: Recipe | None, document: Document) -> Document:
+    """``document``, as its file's pixels gave it, with what the recipe remembers.
+
+    A node gets its extras back where path and name are the recorded ones: nobody else's layer is
+    given a role. A name that the format cut short counts, and is made whole. The recipe's notes
+    come before those of the reader. None gives the document back.
+    """
+    if recipe is None:
+        return document
+    notes = (*recipe.notes, *(note for note in document.notes if note not in recipe.notes))
+    document = replace(
+        document,
+        request=recipe.request,
+        metadata={**document.metadata, **recipe.metadata},
+        notes=notes,
+    )
+    return replace(document, children=_restored(document.children, (), recipe.nodes))
+
+
+def to_json(document: Document) -> str:
+    """One line of printable ASCII without ``<``, ``>`` and ``&``."""
+    recipe = of(document)
+    data = {
+        _KEY: VERSION,
+        "request": recipe.request and dict(recipe.request),
+        "metadata": dict(recipe.metadata),
+        "notes": list(recipe.notes),
+        "nodes": [_node_to(path, extras) for path, extras in recipe.nodes.items()],
+    }
+    return markup_safe(json.dumps(data, separators=(",", ":")))
+
+
+def from_json(text: str | bytes) -> Recipe | None:
+    """The recipe in ``text``; None for anything else, and for a newer version.
+
+    A recipe is an extra: a file whose pixels are sound must open even if this part is not.
+    """
+    try:
+        data = json.loads(text)
+        if not isinstance(data, dict) or data.get(_KEY) != VERSION:
+            return None
+        request = data["request"]
+        if request is not None and not isinstance(request, dict):
+            return None
+        return Recipe(
+            request=request,
+            metadata=metadata_from(data["metadata"]),
+            notes=strings_from(data["notes"]),
+            nodes=dict(_node_from(item) for item in data["nodes"]),
+        )
+    except BAD_DATA:
+        return None
+
+
+def to_xmp(document: Document) -> bytes:
+    """A UTF-8 XMP packet with the recipe, the tool, and the metadata's author as creator."""
+    creator = _NOT_XML.sub("", document.metadata.get("author", "")) or TOOL
+    packet = _PACKET.format(
+        namespace=NAMESPACE, creator=escape(creator), tool=TOOL, recipe=to_json(document)
+    )
+    return packet.encode()
+
+
+def from_xmp(packet: bytes) -> Recipe | None:
+    """The recipe in an XMP packet; None where there is none, whatever else the bytes are."""
+    try:
+        root = fromstring(packet.strip(b"\0 \r\n\t"))
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
+        return None
+    element = root.find(f".//{{{NAMESPACE}}}recipe")
+    return None if element is None else from_json(element.text or "")
+
+
+def markup_safe(json_text: str) -> str:
+    """Equal JSON that needs no escaping in XML or HTML (the characters occur in strings only)."""
+    for character in "<>&":
+        json_text = json_text.replace(character, f"\\u{ord(character):04x}")
+    return json_text
+
+
+def _extras_of(node: Node) -> NodeExtras:
+    if isinstance(node, Layer):
+        return NodeExtras(node.name, node.role, node.text, node.provenance, node.locked)
+    return NodeExtras(node.name, locked=node.locked)
+
+
+def _node_to(path: NodePath, extras: NodeExtras) -> dict[str, Any]:
+    data = {
+        "path": list(path),
+        "name": extras.name,
+        "role": extras.role,
+        "text": text_to(extras.text),
+        "provenance": provenance_to(extras.provenance),
+        "locked": extras.locked or None,
+    }
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def _node_from(data: Mapping[str, Any]) -> tuple[NodePath, NodeExtras]:
+    role = data.get("role")
+    extras = NodeExtras(
+        name=strings_from([data["name"]])[0],
+        role=None if role is None else Role(role),
+        text=text_from(data.get("text")),
+        provenance=provenance_from(data.get("provenance")),
+        locked=flag_from(data.get("locked", False)),
+    )
+    return tuple(int(index) for index in data["path"]), extras
+
+
+def _restored(
+    children: tuple[Node, ...], parent: NodePath, nodes: Mapping[NodePath, NodeExtras]
+) -> tuple[Node, ...]:
+    return tuple(
+        _restored_node(node, (*parent, index), nodes) for index, node in enumerate(children)
+    )
+
+
+def _restored_node(node: Node, path: NodePath, nodes: Mapping[NodePath, NodeExtras]) -> Node:
+    extras = nodes.get(path)
+    known = extras is not None and _same_name(extras.name, node.name)
+    if isinstance(node, Layer):
+        if not known or extras is None or extras.role is None:
+            return node
+        return replace(
+            node,
+            name=extras.name,
+            role=extras.role,
+            text=extras.text,
+            provenance=extras.provenance,
+            locked=extras.locked,
+        )
+    node = replace(node, children=_restored(node.children, path, nodes))
+    if not known or extras is None or extras.role is not None:
+        return node
+    return replace(node, name=extras.name, locked=extras.locked)
+
+
+def _same_name(recorded: str, found: str) -> bool:
+    return recorded == found or (len(found) >= _SHORTEST_CUT and recorded.startswith(found))
