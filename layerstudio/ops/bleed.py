@@ -65,7 +65,7 @@ def _mean_colour(window: Pixels, sources: NDArray) -> Pixels:
     return np.rint(mean).astype(window.dtype).reshape(1, 1, 4)
 
 
-def _words(pixels: Pixels) -> NDArray:
+def _words(pixels: NDArray) -> NDArray:
     """(h, w): each pixel's four channels as one integer, a view where the layout allows."""
     word = np.uint32 if pixels.dtype == np.uint8 else np.uint64
     return pixels.view(word)[..., 0]
