@@ -6,10 +6,20 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from layerstudio.color import Pixels
+from layerstudio.color import Pixels, full_scale
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Extent, check_extent
+
+
+def with_alpha(channels: NDArray) -> NDArray:
+    """(h, w, 1..4) grey, grey and alpha, RGB or RGBA as new (h, w, 4), opaque by default."""
+    count = channels.shape[2]
+    rgba = np.empty((*channels.shape[:2], 4), channels.dtype)
+    rgba[..., :3] = channels[..., :3] if count >= 3 else channels[..., :1]
+    rgba[..., 3] = channels[..., -1] if count in (2, 4) else full_scale(channels.dtype)
+    return rgba
 
 
 @dataclass(frozen=True, eq=False)

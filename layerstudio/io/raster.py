@@ -1,0 +1,191 @@
+"""Encoded pictures of pixels (PNG, JPEG, TIFF, WebP, GIF, ...) to ``Picture``.
+
+Pillow reads the header and every 8-bit picture; ``deep`` reads what Pillow would cut to 8 bits.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from layerstudio.color import Pixels, to_float, to_u8, unpremultiply
+from layerstudio.errors import OutOfMemory, UnreadableFile
+from layerstudio.geometry import MAX_SIDE, Extent
+from layerstudio.io.deep import DeepPicture, is_deep, read_deep
+from layerstudio.io.limits import Limits
+from layerstudio.io.profiles import Profiled, to_rgb_profile
+from layerstudio.picture import Picture
+
+# Formats with a signature and a decoder inside Pillow. Left out on purpose: EPS and PDF start other
+# programs, TGA and friends have no signature, so that any file could pass for one.
+_PILLOW_FORMATS = (
+    "PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "AVIF", "ICO",
+)  # fmt: skip
+_LOSSY_FORMATS = {"JPEG", "MPO", "JPEG2000", "AVIF"}
+_ORIENTATION = 0x0112  # EXIF 2.32, table 4, tag "Orientation"
+
+# What decoders raise for broken data; Pillow's documentation promises OSError only.
+_DECODER_ERRORS = (
+    OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, AttributeError,
+    OverflowError, RuntimeError, EOFError, struct.error, zlib.error, ZeroDivisionError,
+    Image.DecompressionBombError,
+)  # fmt: skip
+
+_pillow_lock = threading.Lock()
+
+
+def read_raster(data: bytes, what: str, limits: Limits) -> Picture:
+    """Decode one file; ``what`` names it in errors. Raises ``UnreadableFile``, ``OutOfMemory``."""
+    with _pillow_guarded(limits), _reported(what):
+        image = _open(data, what)
+        _check_size(image, what, limits)
+        lossy = _is_lossy(image, data)
+        if is_deep(image, data):
+            return _picture_of_deep(image, read_deep(image, data), what, lossy)
+        return picture_of_image(image, what, lossy=lossy)
+
+
+def picture_of_image(image: Image.Image, what: str, *, lossy: bool | None = None) -> Picture:
+    """A PIL image, decoded or not, as a picture. Raises ``UnreadableFile`` and ``OutOfMemory``."""
+    with _reported(what):
+        notes = _frame_notes(image)
+        image.load()
+        if is_deep(image, b""):
+            return _picture_of_deep(image, read_deep(image, b""), what, lossy=False)
+        profiled = to_rgb_profile(image)
+        pixels = _upright(_rgba8(profiled.image), _orientation(image))
+    if lossy is None:
+        lossy = image.format in _LOSSY_FORMATS
+    return _picture(image, pixels, profiled, (*notes, *profiled.notes), lossy)
+
+
+def _picture_of_deep(image: Image.Image, deep: DeepPicture, what: str, lossy: bool) -> Picture:
+    if deep.pixels is None:
+        raise UnreadableFile(
+            f"{what} holds {deep.kind}, which is not read.", advice="Save it as 16-bit RGB first."
+        )
+    profiled = to_rgb_profile(image, deep.pixels)
+    pixels = _upright(profiled.pixels, _orientation(image))
+    notes = (*_frame_notes(image), *deep.notes, *profiled.notes)
+    return _picture(image, pixels, profiled, notes, lossy)
+
+
+def _picture(
+    image: Image.Image, pixels: Pixels, profiled: Profiled, notes: tuple[str, ...], lossy: bool
+) -> Picture:
+    return Picture(
+        pixels, icc_profile=profiled.icc, dpi=_dpi(image), lossy=lossy, notes=tuple(notes)
+    )
+
+
+def _open(data: bytes, what: str) -> Image.Image:
+    Image.init()  # registers every plugin; a format not yet registered would be a KeyError
+    try:
+        return Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
+    except Image.UnidentifiedImageError as error:
+        raise UnreadableFile(
+            f"{what} is not a picture, or it is broken from its first bytes on.",
+            advice="PNG, JPEG, TIFF, WebP, GIF, BMP, AVIF and PSD are read.",
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise UnreadableFile(
+            f"{what} has more pixels than the limit allows.",
+            advice="Raise the limit with --max-pixels if you trust the file.",
+        ) from error
+
+
+def _check_size(image: Image.Image, what: str, limits: Limits) -> None:
+    extent = Extent(*image.size)
+    limits.check_extent(extent, what)
+    if extent.longest_side > MAX_SIDE:
+        raise UnreadableFile(f"{what} is {extent} pixels; sides go to {MAX_SIDE:,}.")
+
+
+@contextmanager
+def _pillow_guarded(limits: Limits) -> Iterator[None]:
+    """Pillow's own size limit is a global; ours is set for the time of one file."""
+    with _pillow_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = limits.pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
+def _reported(what: str) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemory(f"{what} needs more memory than this machine has free.") from error
+    except _DECODER_ERRORS as error:
+        raise UnreadableFile(f"{what} is broken: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    if "truncated" in str(error).lower() or isinstance(error, EOFError):
+        return "the file ends too early"
+    return "its data cannot be decoded"
+
+
+def _rgba8(image: Image.Image) -> Pixels:
+    """Any 8-bit mode to (h, w, 4); transparency of palettes and colour keys becomes alpha."""
+    if image.mode in ("RGBa", "La"):
+        return _straight(image)
+    if image.mode == "RGBA":
+        return np.array(image)
+    return np.array(image.convert("RGBA"))
+
+
+def _straight(image: Image.Image) -> Pixels:
+    bands = np.array(image)
+    premul = np.dstack([bands[..., :1]] * 3 + [bands[..., 1:]]) if image.mode == "La" else bands
+    return to_u8(unpremultiply(to_float(premul)))
+
+
+def _orientation(image: Image.Image) -> int:
+    value = image.getexif().get(_ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright(pixels: NDArray, orientation: int) -> NDArray:
+    """Undo an EXIF orientation: 2 mirrored, 3 turned by 180, 4 flipped, 5 to 8 lying."""
+    turned = pixels.swapaxes(0, 1) if orientation >= 5 else pixels
+    if orientation in (3, 4, 7, 8):
+        turned = turned[::-1]
+    if orientation in (2, 3, 6, 7):
+        turned = turned[:, ::-1]
+    return np.ascontiguousarray(turned)
+
+
+def _dpi(image: Image.Image) -> float:
+    try:
+        dpi = float(image.info["dpi"][0])
+    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError):
+        return 72.0
+    return dpi if math.isfinite(dpi) and 1 <= dpi <= 1e5 else 72.0
+
+
+def _frame_notes(image: Image.Image) -> tuple[str, ...]:
+    frames = getattr(image, "n_frames", 1)
+    if frames <= 1:
+        return ()
+    return (f"The file holds {frames} pictures; only the first one was taken.",)
+
+
+def _is_lossy(image: Image.Image, data: bytes) -> bool:
+    if image.format == "WEBP":
+        return b"VP8L" not in data[:4096]
+    return image.format in _LOSSY_FORMATS or image.info.get("compression") == "jpeg"
