@@ -62,8 +62,15 @@ def _space(image: Image.Image) -> str:
     return image.info["icc_profile"][16:20].decode("latin-1").strip()
 
 
-def _srgb() -> ImageCms.ImageCmsProfile:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image | None:
+    """The picture through its profile, or None where the profile's tables are broken."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    try:
+        return ImageCms.profileToProfile(
+            image, profile, srgb, _INTENT, outputMode="RGB", flags=_FLAGS
+        )
+    except ImageCms.PyCMSError:
+        return None
 
 
 def _converted(
@@ -71,16 +78,15 @@ def _converted(
 ) -> Profiled:
     if image.mode == "LAB":
         profile, name = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), "Lab"
-    elif profile is not None and _space(image) == "CMYK":
-        name = f"CMYK ({ImageCms.getProfileDescription(profile).strip() or 'own profile'})"
     else:
+        usable = profile is not None and _space(image) == "CMYK"
+        profile, name = profile if usable else None, "CMYK"
+    converted = profile and _to_srgb(image, profile)
+    if profile is None or converted is None:
         note = "CMYK without a usable profile was converted by formula; colours are approximate."
         return Profiled(image.convert("RGB"), given, None, (note,))
-    converted = ImageCms.profileToProfile(
-        image, profile, _srgb(), _INTENT, outputMode="RGB", flags=_FLAGS
-    )
-    assert converted is not None
-    return Profiled(converted, given, None, (f"{name} was converted to sRGB.",))
+    title = ImageCms.getProfileDescription(profile).strip()
+    return Profiled(converted, given, None, (f"{name} was converted to sRGB from {title!r}.",))
 
 
 def _from_grey(
@@ -91,10 +97,9 @@ def _from_grey(
 ) -> Profiled:
     """A grey profile is one curve: it is sampled at 256 levels and applied at any depth."""
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    sampled = ImageCms.profileToProfile(
-        ramp, profile, _srgb(), _INTENT, outputMode="RGB", flags=_FLAGS
-    )
-    assert sampled is not None
+    sampled = _to_srgb(ramp, profile)
+    if sampled is None:
+        return Profiled(image, given, None, ("The colour profile is broken and was left out.",))
     curve = np.asarray(sampled)[0, :, 1]
     note = ("The grey profile was converted to sRGB.",)
     if pixels is None:
