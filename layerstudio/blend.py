@@ -123,7 +123,7 @@ def difference(Cb: F32, Cs: F32) -> F32:
 
 def exclusion(Cb: F32, Cs: F32) -> F32:
     """Cb + Cs - 2 Cb Cs. W3C "exclusion"."""
-    return Cb + Cs * (1 - 2 * Cb)
+    return Cb + np.multiply(Cs, 1 - 2 * Cb)
 
 
 def subtract(Cb: F32, Cs: F32) -> F32:

@@ -11,8 +11,8 @@ How Photoshop's features are read, where the W3C has no word for them:
   mixes the result with the backdrop as it was.
 - Layers clipped to a base blend with the base's colour as if it were opaque, and the base's alpha,
   mask, opacity and mode shape the result. A clipped node with nothing below is drawn unclipped,
-  and a hidden base hides what is clipped to it. A pass-through group with clipped nodes above
-  is isolated.
+  and a hidden base hides what is clipped to it. A pass-through group with visible nodes clipped
+  to it, wherever they are, is isolated.
 """
 
 from __future__ import annotations
@@ -42,10 +42,7 @@ class _Item:
     bounds: Bounds
     children: tuple[_Item, ...] = ()
     clipped: tuple[_Item, ...] = ()
-
-    @property
-    def passes_through(self) -> bool:
-        return self.node.blend is BlendMode.PASS_THROUGH and not self.clipped
+    passes_through: bool = False
 
 
 def composite(document: Document, bounds: Bounds | None = None) -> F32:
@@ -118,7 +115,8 @@ def _compile(nodes: Sequence[Node], region: Bounds) -> tuple[_Item, ...]:
         item = _compile_node(base, region)
         if item is not None:
             above = tuple(above for node in clipped if (above := _compile_node(node, item.bounds)))
-            items.append(_Item(base, item.bounds, item.children, above))
+            through = base.blend is BlendMode.PASS_THROUGH and not any(map(_shows, clipped))
+            items.append(_Item(base, item.bounds, item.children, above, through))
     return tuple(items)
 
 
@@ -135,7 +133,7 @@ def _clipping_runs(nodes: Sequence[Node]) -> list[tuple[Node, list[Node]]]:
 
 def _compile_node(node: Node, region: Bounds) -> _Item | None:
     """The node alone, or None where it is hidden, empty or outside ``region``."""
-    if not node.visible or node.opacity == 0:
+    if not _shows(node):
         return None
     if node.mask is not None and node.mask.enabled and node.mask.outside == 0:
         region = region.intersection(node.mask.bounds)
@@ -145,6 +143,10 @@ def _compile_node(node: Node, region: Bounds) -> _Item | None:
     children = _compile(node.children, region)
     bounds = Bounds.around(child.bounds for child in children)
     return None if bounds.is_empty else _Item(node, bounds, children)
+
+
+def _shows(node: Node) -> bool:
+    return node.visible and node.opacity > 0
 
 
 def _paint_all(items: Sequence[_Item], surface: Surface) -> None:
