@@ -1,0 +1,72 @@
+"""Finding the background: the smooth fill that reaches the picture's edge, if there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from layerstudio.color import F32
+from layerstudio.geometry import Bounds
+from layerstudio.ops.gradient import best_shade
+from layerstudio.ops.shade import Shade
+from layerstudio.pipelines.flat.analysis import Analysis
+
+BackgroundKind = Literal["plain", "linear", "radial", "photograph"]
+
+# A fill counts as background when it holds this share of the picture's border, or of the whole.
+_BORDER_SHARE = 0.25
+_AREA_SHARE = 0.25
+# Share of a candidate's pixels that the fitted fill must show within tolerance; soft shadows on
+# the background are the rest.
+_FIT_SHARE = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """``shade`` is None for a photograph, whose plate is found after the foreground."""
+
+    kind: BackgroundKind
+    shade: Shade | None
+
+    def render(self, bounds: Bounds) -> F32:
+        assert self.shade is not None, "a photograph has no formula"
+        return self.shade.render(bounds)
+
+
+def find_background(analysis: Analysis) -> Background:
+    """The simplest fill of the region that holds most of the border; a photograph if none fits."""
+    for label in _candidates(analysis):
+        shade = _fit(analysis, label)
+        if shade is not None:
+            return Background(shade.kind, shade)
+    return Background("photograph", None)
+
+
+def _candidates(analysis: Analysis) -> list[int]:
+    """Regions that may be the background, most of the border first."""
+    regions = analysis.regions
+    labels = regions.labels
+    # The border as the regions see it lies one pixel in: the last row and column have no
+    # neighbour to compare with.
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    counts = np.bincount(edge, minlength=len(regions.areas)).astype(np.float64)
+    counts[0] = 0
+    border = counts / max(1, edge.size)
+    area = regions.areas / analysis.extent.pixel_count
+    area[0] = 0
+    order = np.argsort(-(border + 0.5 * area))[:3]
+    return [
+        int(label)
+        for label in order
+        if border[label] >= _BORDER_SHARE or (area[label] >= _AREA_SHARE and border[label] > 0.05)
+    ]
+
+
+def _fit(analysis: Analysis, label: int) -> Shade | None:
+    bounds = analysis.regions.bounds(label)
+    mask = analysis.regions.mask(label, bounds)
+    tolerance = max(2.0, 0.8 * analysis.tolerance)
+    shade = best_shade(analysis.rgb[bounds.slices], mask, tolerance, _FIT_SHARE)
+    return None if shade is None else shade.moved(bounds.x, bounds.y)

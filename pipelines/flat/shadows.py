@@ -1,0 +1,195 @@
+"""Soft shadows: where the backdrop darkens gradually, and what casts that.
+
+A drop shadow is the silhouette of its caster, blurred, offset and tinted. Those few numbers are
+fitted to the part that shows, and give the hidden part too; where no such shadow fits, the
+measured darkness is kept and carried on smoothly beneath the caster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from layerstudio.color import F32
+from layerstudio.document import Role
+from layerstudio.geometry import Bounds
+from layerstudio.ops.unblend import project_alpha
+from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions, residual
+from layerstudio.pipelines.flat.element import Element
+
+# Levels between neighbours within a soft shadow: 60 % black over white, blurred by 6 pixels,
+# falls 0.6 * 255 / (6 * sqrt(2 pi)) = 10 levels a pixel at its steepest.
+_SOFT_STEP = 10
+_MIN_AREA = 60
+_FIT_SIDE = 96  # pixels at which a shadow's numbers are fitted
+_MAX_FIT_ERROR = 0.035  # mean error of alpha with which a fitted shadow is believed
+
+
+def soft_darkness(analysis: Analysis, backdrop: F32) -> NDArray[np.bool_]:
+    """Pixels that are backdrop made darker, reached from plain backdrop by small steps."""
+    off = residual(analysis.rgb, backdrop)
+    plain = off <= analysis.tolerance
+    darker = (analysis.rgb.astype(np.float32) <= backdrop + analysis.tolerance).all(axis=2)
+    gentle = find_regions((analysis.step <= _SOFT_STEP) & darker)
+    reached = np.zeros(len(gentle.areas), bool)
+    reached[np.unique(gentle.labels[plain])] = True
+    reached[0] = False
+    soft = reached[gentle.labels] & ~plain
+    return soft & _on_shadow_line(analysis.rgb, backdrop, analysis.tolerance)
+
+
+def _on_shadow_line(rgb, backdrop: F32, tolerance: float) -> NDArray[np.bool_]:
+    """Whether a colour is the backdrop mixed with something dark and nearly neutral.
+
+    For black every channel keeps the same share of the backdrop; tinted shadows keep a little more
+    of one channel, so shares may differ by an amount that grows with the darkness.
+    """
+    kept = (rgb + 1.0) / (backdrop + 1.0)
+    spread = kept.max(axis=2) - kept.min(axis=2)
+    slack = tolerance / np.maximum(backdrop.min(axis=2), 24.0)
+    return spread <= 0.25 * (1.0 - kept.min(axis=2)) + slack
+
+
+@dataclass(frozen=True)
+class DropShadow:
+    """``dx``, ``dy`` and ``sigma`` in pixels, ``opacity`` 0..1 of the caster's alpha."""
+
+    dx: float
+    dy: float
+    sigma: float
+    opacity: float
+
+    def cast(self, caster: F32) -> F32:
+        """Alpha of the shadow of ``caster`` (h, w), over the same rectangle."""
+        move = np.array([[1, 0, self.dx], [0, 1, self.dy]], np.float32)
+        size = (caster.shape[1], caster.shape[0])
+        moved = cv2.warpAffine(caster, move, size, flags=cv2.INTER_LINEAR)
+        if self.sigma > 0.3:
+            moved = cv2.GaussianBlur(moved, (0, 0), self.sigma, borderType=cv2.BORDER_CONSTANT)
+        return np.clip(self.opacity * moved, 0.0, 1.0).astype(np.float32)
+
+
+def shadow_of(
+    analysis: Analysis,
+    backdrop: F32,
+    soft: NDArray[np.bool_],
+    caster: Element,
+    hidden: NDArray[np.bool_],
+) -> Element | None:
+    """The shadow layer beneath ``caster``, from the ``soft`` pixels around it.
+
+    ``hidden`` (h, w) marks pixels of the canvas where something else covers what lies beneath,
+    so that nothing is known there. None where no soft darkness touches the caster.
+    """
+    reach = max(24, int(0.25 * max(caster.bounds.width, caster.bounds.height)))
+    bounds = caster.bounds.padded(min(reach, 160)).clamped(analysis.extent)
+    near = _touching(soft, caster, bounds)
+    if np.count_nonzero(near) < _MIN_AREA:
+        return None
+    image = analysis.rgb[bounds.slices].astype(np.float32)
+    under = backdrop[bounds.slices]
+    tint = _tint(image[near], under[near])
+    seen = project_alpha(image, tint, under)
+    silhouette = np.zeros(bounds.extent.shape, np.float32)
+    silhouette[caster.bounds.relative_to(bounds).slices] = caster.alpha
+    known = (silhouette < 0.02) & (~hidden[bounds.slices] | near)
+    seen[~near & known] = 0.0
+    fitted, error = _fit(silhouette, seen, known)
+    alpha = fitted.cast(silhouette) if error <= _MAX_FIT_ERROR else _carried_on(seen, known)
+    alpha[alpha < 1.5 / 255] = 0.0
+    colour = np.broadcast_to(np.float32(tint), (*alpha.shape, 3)).copy()
+    box = Bounds.of_mask(alpha > 0)
+    if box.is_empty:
+        return None
+    return Element(
+        Role.SHADOW,
+        box.moved(bounds.x, bounds.y),
+        alpha[box.slices].copy(),
+        colour[box.slices].copy(),
+        "shadow",
+    )
+
+
+def _touching(soft: NDArray[np.bool_], caster: Element, bounds: Bounds) -> NDArray[np.bool_]:
+    """The soft pixels of regions that come near the caster, over ``bounds``."""
+    part = soft[bounds.slices]
+    body = np.zeros(part.shape, bool)
+    body[caster.bounds.relative_to(bounds).slices] = caster.alpha > 0.5
+    count, labels = cv2.connectedComponents(part.astype(np.uint8), connectivity=8)
+    touched = np.zeros(count, bool)
+    touched[np.unique(labels[dilate(body, 4)])] = True
+    touched[0] = False
+    return touched[labels]
+
+
+def _tint(image: NDArray, under: NDArray) -> F32:
+    """The shadow's colour: black, or the dark colour that the darkest pixels point to.
+
+    From B and I alone only the direction ``B - I`` is known; the tint is where that ray leaves
+    the colour cube.
+    """
+    fall = np.median(under - image, axis=0)
+    base = np.median(under, axis=0)
+    if float(fall.max()) <= 0:
+        return np.zeros(3, np.float32)
+    reach = float(np.min(base / np.maximum(fall, 1e-3)))
+    tint = base - reach * fall
+    return np.clip(tint, 0, 255).astype(np.float32)
+
+
+def _fit(silhouette: F32, seen: F32, known: NDArray[np.bool_]) -> tuple[DropShadow, float]:
+    """The drop shadow that best explains what is seen, and its mean error where it matters."""
+    scale = min(1.0, _FIT_SIDE / max(silhouette.shape))
+    size = (
+        max(8, round(silhouette.shape[1] * scale)),
+        max(8, round(silhouette.shape[0] * scale)),
+    )
+    small = cv2.resize(silhouette, size, interpolation=cv2.INTER_AREA)
+    weight = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    target = cv2.resize(np.where(known, seen, 0), size, interpolation=cv2.INTER_AREA)
+    target = np.divide(target, weight, out=np.zeros_like(target), where=weight > 0.05)
+    weight[weight <= 0.05] = 0
+
+    def best_opacity(moved: F32) -> float:
+        power = float((weight * moved * moved).sum())
+        return float((weight * moved * target).sum()) / power if power > 1e-6 else 0.0
+
+    def cost(v: NDArray) -> float:
+        moved = DropShadow(v[0], v[1], abs(v[2]), 1.0).cast(small)
+        off = np.clip(best_opacity(moved), 0, 1) * moved - target
+        return float((weight * off * off).sum())
+
+    dark = target * weight
+    mass = max(float(dark.sum()), 1e-6)
+    ys, xs = np.mgrid[0 : size[1], 0 : size[0]]
+    body = max(float(small.sum()), 1e-6)
+    toward = np.array([(dark * xs).sum() / mass, (dark * ys).sum() / mass]) - np.array(
+        [(small * xs).sum() / body, (small * ys).sum() / body]
+    )
+    starts = [np.array([*(toward * share), sigma]) for share in (0.15, 0.5) for sigma in (1.5, 4.0)]
+    start = min(starts, key=cost)
+    found = minimize(cost, start, method="Nelder-Mead", options={"maxfev": 120, "xatol": 0.02})
+    dx, dy, sigma = found.x
+    moved = DropShadow(dx, dy, abs(sigma), 1.0).cast(small)
+    opacity = float(np.clip(best_opacity(moved), 0, 1))
+    shown = opacity * moved
+    matters = weight * ((target > 0.02) | (shown > 0.02))
+    error = float((matters * np.abs(shown - target)).sum() / max(float(matters.sum()), 1e-6))
+    return DropShadow(dx / scale, dy / scale, abs(sigma) / scale, opacity), error
+
+
+def _carried_on(seen: F32, known: NDArray[np.bool_]) -> F32:
+    """Measured darkness, with the unknown part filled by repeated smoothing from its edge."""
+    alpha = np.where(known, seen, 0).astype(np.float32)
+    weight = known.astype(np.float32)
+    filled = alpha.copy()
+    for sigma in (2.0, 6.0, 18.0, 54.0):
+        near = cv2.GaussianBlur(weight, (0, 0), sigma)
+        value = cv2.GaussianBlur(alpha * weight, (0, 0), sigma)
+        missing = ~known & (near > 0.02) & (filled == 0)
+        filled[missing] = value[missing] / near[missing]
+    return filled
