@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -115,8 +115,8 @@ def _compile(nodes: Sequence[Node], region: Bounds) -> tuple[_Item, ...]:
         item = _compile_node(base, region)
         if item is not None:
             above = tuple(above for node in clipped if (above := _compile_node(node, item.bounds)))
-            through = base.blend is BlendMode.PASS_THROUGH and not any(map(_shows, clipped))
-            items.append(_Item(base, item.bounds, item.children, above, through))
+            through = item.passes_through and not any(map(_shows, clipped))
+            items.append(replace(item, clipped=above, passes_through=through))
     return tuple(items)
 
 
@@ -142,7 +142,8 @@ def _compile_node(node: Node, region: Bounds) -> _Item | None:
         return None if bounds.is_empty else _Item(node, bounds)
     children = _compile(node.children, region)
     bounds = Bounds.around(child.bounds for child in children)
-    return None if bounds.is_empty else _Item(node, bounds, children)
+    through = node.blend is BlendMode.PASS_THROUGH
+    return None if bounds.is_empty else _Item(node, bounds, children, passes_through=through)
 
 
 def _shows(node: Node) -> bool:

@@ -180,6 +180,14 @@ def test_pass_through_shows_its_modes_to_the_backdrop_and_isolation_hides_it() -
     assert (_pixels(RED, isolated) == (128, 0, 50, 255)).all()
 
 
+def test_a_clipped_group_passes_through_to_its_base() -> None:
+    add = _plain("add", (0, 0, 100, 255), CANVAS, blend=BlendMode.LINEAR_DODGE)
+    base = _plain("base", (255, 0, 0, 255), Bounds(0, 0, 4, 6))
+    picture = _pixels(base, Group("clipped", (add,), clipped=True))
+    assert (picture[:, :4] == (255, 0, 100, 255)).all()
+    assert not picture[:, 4:].any()
+
+
 @pytest.mark.parametrize("outside", [0, 1])
 def test_a_mask_has_a_value_outside(outside: int) -> None:
     mask = Mask(Bounds(2, -1, 3, 4), np.full((4, 3), 51, np.uint8), outside)
