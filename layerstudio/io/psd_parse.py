@@ -1,0 +1,243 @@
+"""A PSD file as plain values: the only module that touches psd-tools' objects.
+
+psd-tools checks much of what it parses, but by its nature raises nearly anything on damaged
+input: ``ValueError`` with ``ParseLimitError``, ``OSError``, ``EOFError``, ``struct.error``,
+``AssertionError``, ``KeyError``, ``IndexError``, ``TypeError``, ``AttributeError``,
+``UnicodeDecodeError``, ``OverflowError``, ``ZeroDivisionError``, ``RecursionError`` and
+``MemoryError`` were all seen or are in its source. ``_foreign`` is the boundary that turns
+them into ``UnreadableFile``.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psd_tools import ParseLimits, PSDImage
+from psd_tools.api.layers import AdjustmentLayer, Artboard, FillLayer, Group
+from psd_tools.api.utils import has_transparency
+from psd_tools.constants import ChannelID, ProtectedFlags, Resource, Tag
+
+from layerstudio.document import TextContent
+from layerstudio.errors import LayerStudioError, UnreadableFile
+from layerstudio.geometry import Bounds, Extent
+from layerstudio.io import psd_text
+from layerstudio.io.limits import Limits
+
+# Nested blocks are read once per level they are nested in; real files need less than 4 times
+# their size.
+_READ_FACTOR = 16
+_COLOR_KEYS = ((b"Rd  ", b"Grn ", b"Bl  "), (b"Gry ",) * 3)
+
+# Photoshop files are full of blocks that psd-tools does not know, and it logs each of them.
+logging.getLogger("psd_tools").setLevel(logging.CRITICAL)
+
+Data = tuple[int, bytes]  # (compression, packed samples)
+
+
+@dataclass(frozen=True)
+class RawMask:
+    bounds: Bounds
+    data: Data
+    outside: int
+    enabled: bool
+    is_softened: bool  # by density or feather, which the stored pixels do not show
+
+
+@dataclass(frozen=True)
+class RawNode:
+    """A layer, or a group where ``children`` is not None; ``kind`` is psd-tools' word for it."""
+
+    name: str
+    kind: str
+    bounds: Bounds
+    blend: bytes
+    opacity: float
+    visible: bool
+    locked: bool
+    clipped: bool
+    channels: dict[int, Data]
+    mask: RawMask | None = None
+    children: tuple[RawNode, ...] | None = None
+    is_adjustment: bool = False
+    is_fill: bool = False
+    has_effects: bool = False
+    has_vector_mask: bool = False
+    fill: tuple[float, ...] | None = None  # 8-bit RGB
+    artboard: Bounds | None = None
+    text: TextContent | None = None
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """``merged`` is the flattened picture: all planes of the file one below the other."""
+
+    extent: Extent
+    version: int
+    bits: int
+    mode: int
+    plane_count: int
+    palette: bytes
+    merged: Data
+    merged_has_alpha: bool
+    nodes: tuple[RawNode, ...]
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    dpi: float = 72.0
+
+
+def parse(path: Path, limits: Limits) -> RawFile:
+    """Raises ``UnreadableFile`` for what is missing, broken, above ``limits`` or no PSD."""
+    size = _checked_size(path, limits)
+    with _foreign(path):
+        budget = ParseLimits(max_read_bytes=size, max_total_bytes=size * _READ_FACTOR)
+        psd = PSDImage.open(path, parse_limits=budget)
+        return _file(psd, limits)
+
+
+@contextmanager
+def _foreign(path: Path) -> Iterator[None]:
+    """Code of a foreign parser at work on a stranger's bytes: whatever it raises, the file is
+    to blame (see the module's docstring for why the catch has to be this broad)."""
+    try:
+        yield
+    except LayerStudioError:
+        raise
+    except Exception as error:
+        raise UnreadableFile(f"{path.name!r} is a damaged Photoshop file: {error}.") from error
+
+
+def _checked_size(path: Path, limits: Limits) -> int:
+    """The file's size, once its header promises a picture that the limits allow."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(26)
+    except OSError as error:
+        raise UnreadableFile(f"{str(path)!r} could not be read: {error.strerror}.") from error
+    if len(head) < 26 or not head.startswith(b"8BPS"):
+        raise UnreadableFile(f"{path.name!r} is not a Photoshop file, whatever its name says.")
+    if size > limits.file_bytes:
+        raise UnreadableFile(
+            f"{path.name!r} has {size:,} bytes, more than the limit of {limits.file_bytes:,}."
+        )
+    height, width = struct.unpack_from(">II", head, 14)
+    limits.check_extent(Extent(width, height), "The canvas")
+    return size
+
+
+def _file(psd: PSDImage, limits: Limits) -> RawFile:
+    record = psd._record
+    count = sum(1 for _ in record._iter_layers())
+    if count > limits.nodes:
+        raise UnreadableFile(
+            f"The file has {count:,} layers, more than the limit {limits.nodes:,}."
+        )
+    image = record.image_data
+    resources = psd.image_resources
+    resolution = resources.get_data(Resource.RESOLUTION_INFO)
+    return RawFile(
+        extent=Extent(psd.width, psd.height),
+        version=record.header.version,
+        bits=record.header.depth,
+        mode=int(record.header.color_mode),
+        plane_count=record.header.channels,
+        palette=bytes(record.color_mode_data.value),
+        merged=(int(image.compression), image.data),
+        merged_has_alpha=has_transparency(psd),
+        nodes=tuple(_node(layer, limits.depth) for layer in psd),
+        icc=_bytes(resources.get_data(Resource.ICC_PROFILE)),
+        xmp=_bytes(resources.get_data(Resource.XMP_METADATA)),
+        dpi=0.0 if resolution is None else resolution.horizontal / 65536,
+    )
+
+
+def _node(layer: Any, depth: int) -> RawNode:
+    if depth < 1:
+        raise UnreadableFile("The file nests its groups deeper than the limit.")
+    record = layer._record
+    is_group = isinstance(layer, Group)
+    opacity = layer.opacity / 255 * (1.0 if is_group else layer.fill_opacity / 255)
+    return RawNode(
+        name=layer.name,
+        kind=layer.kind,
+        bounds=Bounds.from_edges(record.left, record.top, record.right, record.bottom),
+        blend=bytes(layer.blend_mode.value),
+        opacity=opacity,
+        visible=bool(layer.visible),
+        locked=_is_locked(layer),
+        clipped=int(record.clipping) == 1,
+        channels=_channels(layer),
+        mask=_mask(layer),
+        children=tuple(_node(child, depth - 1) for child in layer) if is_group else None,
+        is_adjustment=isinstance(layer, AdjustmentLayer),
+        is_fill=isinstance(layer, FillLayer) or layer.kind == "shape",
+        has_effects=bool(layer.has_effects()),
+        has_vector_mask=layer.has_vector_mask() and not layer.vector_mask.disabled,
+        fill=_fill_color(layer),
+        artboard=Bounds.from_edges(*layer.bbox) if isinstance(layer, Artboard) else None,
+        text=psd_text.content(layer) if layer.kind == "type" else None,
+    )
+
+
+def _channels(layer: Any) -> dict[int, Data]:
+    return {
+        int(info.id): (int(data.compression), data.data)
+        for info, data in zip(layer._record.channel_info, layer._channels, strict=False)
+    }
+
+
+def _mask(layer: Any) -> RawMask | None:
+    """The user mask; where a vector mask was combined with it, the combination."""
+    data = layer._record.mask_data
+    channels = _channels(layer)
+    user, real = int(ChannelID.USER_LAYER_MASK), int(ChannelID.REAL_USER_LAYER_MASK)
+    if data is None or not (user in channels or real in channels):
+        return None
+    is_softened = data.parameters is not None and bool(data.flags.parameters_applied)
+    if real in channels and data.real_flags is not None:
+        edges = (data.real_left, data.real_top, data.real_right, data.real_bottom)
+        flags, outside, channel = data.real_flags, data.real_background_color, real
+    else:
+        edges = (data.left, data.top, data.right, data.bottom)
+        flags, outside, channel = data.flags, data.background_color, user
+    if channel not in channels:
+        return None
+    return RawMask(
+        bounds=Bounds.from_edges(*edges),
+        data=channels[channel],
+        outside=1 if outside >= 128 else 0,
+        enabled=not flags.mask_disabled,
+        is_softened=is_softened,
+    )
+
+
+def _is_locked(layer: Any) -> bool:
+    """Locked as a whole; a lock of transparency or place alone does not count."""
+    locks = layer.locks
+    everything = ProtectedFlags.TRANSPARENCY | ProtectedFlags.COMPOSITE | ProtectedFlags.POSITION
+    if locks is None:
+        return False
+    return bool(locks.value & ProtectedFlags.COMPLETE) or locks.value & 7 == everything
+
+
+def _fill_color(layer: Any) -> tuple[float, ...] | None:
+    """The colour of a solid fill, where the file gives it as RGB or grey."""
+    settings = layer.tagged_blocks.get_data(Tag.SOLID_COLOR_SHEET_SETTING)
+    color = None if settings is None else settings.get(b"Clr ")
+    if color is None:
+        return None
+    for keys in _COLOR_KEYS:
+        if all(key in color for key in keys):
+            values = [float(color[key]) for key in keys]
+            return tuple(values) if keys[0] == b"Rd  " else (255 * (1 - values[0] / 100),) * 3
+    return None
+
+
+def _bytes(value: Any) -> bytes | None:
+    return bytes(value) if isinstance(value, bytes) and value else None
