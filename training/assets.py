@@ -1,0 +1,229 @@
+"""Sprites, photographs and fonts of which designs are made, behind one type.
+
+Photographs and fonts come from the pack beside this file. Sprites come from the pack too, or in
+their full variety from Debian's package openclipart-svg, rendered by ``rsvg-convert``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from PIL import Image, ImageFont
+
+from layerstudio.color import U8, premultiply, to_float, to_u8, unpremultiply
+from layerstudio.errors import InvalidRequest
+from training.splits import Split, split_of
+
+PACK = Path(__file__).parent / "pack"
+OPENCLIPART = Path("/usr/share/openclipart/svg")
+SPRITE_SIDE = 288  # longest side of a stored sprite; designs only ever shrink it
+
+# Folders that hold single things seen from outside. The others are icons of one set, flags,
+# signs and maps, which look alike or fill their whole frame.
+_FOLDERS = (
+    *("animals", "buildings", "containers", "decorations", "education", "electronics", "food"),
+    *("office", "people", "plants", "recreation", "science", "tools", "transportation"),
+)
+_MAX_SVG_BYTES = 300_000  # larger ones are traced photographs that take seconds to render
+
+
+class SpriteSource(Protocol):
+    """Cut-out pictures by file name."""
+
+    title: str
+
+    def names(self) -> tuple[str, ...]:
+        """All file names, sorted."""
+        ...
+
+    def read(self, name: str) -> U8 | None:
+        """(h, w, 4) straight alpha, trimmed to its content; None where it is not usable."""
+        ...
+
+
+class PackedSprites:
+    """The sprites of the bundled pack."""
+
+    title = "the bundled pack"
+
+    def __init__(self, folder: Path = PACK) -> None:
+        self._zip = zipfile.ZipFile(folder / "sprites.zip")
+        self._members = {item["file"]: item["member"] for item in _index(folder)["sprites"]}
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._members))
+
+    def read(self, name: str) -> U8 | None:
+        return _decoded(self._zip.read(self._members[name]), "RGBA")
+
+
+class OpenClipart:
+    """Debian's openclipart-svg; renderings are kept in a cache folder."""
+
+    title = "openclipart-svg"
+
+    def __init__(self, cache: Path | None = None, root: Path = OPENCLIPART) -> None:
+        self._cache = cache or _default_cache()
+        self._files = _drawings(root)
+
+    @staticmethod
+    def is_installed(root: Path = OPENCLIPART) -> bool:
+        return root.is_dir() and shutil.which("rsvg-convert") is not None
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._files))
+
+    def read(self, name: str) -> U8 | None:
+        kept = self._cache / f"{hashlib.sha1(name.encode()).hexdigest()}.png"
+        if not kept.exists():
+            _store(kept, rendered_svg(self._files[name]))
+        data = kept.read_bytes()
+        sprite = trimmed(_decoded(data, "RGBA")) if data else None
+        return sprite if sprite is not None and is_good_sprite(sprite) else None
+
+
+@dataclass(frozen=True)
+class Assets:
+    """Everything a design is drawn from; a split sees only its own share."""
+
+    sprites: SpriteSource
+    pack: Path = PACK
+
+    @classmethod
+    def bundled(cls) -> Assets:
+        """The pack only: needs nothing that is not in the repository."""
+        return cls(PackedSprites())
+
+    @classmethod
+    def best(cls, cache: Path | None = None) -> Assets:
+        """openclipart-svg where it and rsvg-convert are installed, else the pack."""
+        return cls(OpenClipart(cache)) if OpenClipart.is_installed() else cls.bundled()
+
+    def sprite_names(self, split: Split) -> tuple[str, ...]:
+        """Raise ``InvalidRequest`` where the source has none for ``split``."""
+        names = tuple(name for name in self.sprites.names() if split_of(name) == split)
+        if not names:
+            raise InvalidRequest(
+                f"{self.sprites.title} holds no clip art for the split {split!r}.",
+                advice="Install Debian's openclipart-svg and librsvg2-bin.",
+            )
+        return names
+
+    def sprite(self, name: str, side: int) -> U8 | None:
+        """(h, w, 4) with its longest side ``side``; None where the drawing is not usable."""
+        sprite = self.sprites.read(name)
+        return None if sprite is None else shrunk(sprite, side)
+
+    def photograph_names(self, split: Split) -> tuple[str, ...]:
+        return self._names("photographs", split)
+
+    def photograph(self, name: str) -> U8:
+        """(h, w, 3)."""
+        return _decoded((self.pack / "photographs" / name).read_bytes(), "RGB")
+
+    def font_names(self, split: Split) -> tuple[str, ...]:
+        return self._names("fonts", split)
+
+    def font(self, name: str, size: float) -> ImageFont.FreeTypeFont:
+        """The basic layout engine, since the other one is not in every build of Pillow."""
+        path = self.pack / "fonts" / name
+        return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+
+    def family(self, name: str) -> str:
+        """The family name of a font file, for live text."""
+        return next(i["family"] for i in self._index["fonts"] if i["file"] == name)
+
+    @cached_property
+    def _index(self) -> dict[str, list[dict[str, str]]]:
+        return _index(self.pack)
+
+    def _names(self, kind: str, split: Split) -> tuple[str, ...]:
+        return tuple(
+            sorted(item["file"] for item in self._index[kind] if split_of(item["file"]) == split)
+        )
+
+
+def rendered_svg(path: Path) -> bytes:
+    """PNG of a drawing at ``SPRITE_SIDE``; empty bytes where rsvg-convert cannot draw it."""
+    side = str(SPRITE_SIDE)
+    command = ["rsvg-convert", "--keep-aspect-ratio", "-w", side, "-h", side, str(path)]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=20, check=True).stdout
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        return b""
+
+
+def trimmed(sprite: U8) -> U8 | None:
+    """Without the transparent rows and columns around it; None where nothing is left."""
+    seen = sprite[..., 3] > 0
+    if not seen.any():
+        return None
+    rows, columns = seen.any(1).nonzero()[0], seen.any(0).nonzero()[0]
+    return sprite[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def is_good_sprite(sprite: U8) -> bool:
+    """A thing cut out of its surroundings: large, mostly opaque, not a full frame, not a speck."""
+    height, width = sprite.shape[:2]
+    opaque = float((sprite[..., 3] > 250).mean())
+    seen = float((sprite[..., 3] > 0).mean())
+    if min(height, width) < 90 or not 0.25 <= opaque <= 0.93 or opaque < 0.8 * seen:
+        return False
+    parts, _, stats, _ = cv2.connectedComponentsWithStats((sprite[..., 3] > 20).astype(np.uint8))
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return parts <= 7 and areas.max() >= 0.9 * areas.sum()
+
+
+def shrunk(sprite: U8, side: int) -> U8:
+    """Resampled so that the longest side is ``side``, never enlarged."""
+    height, width = sprite.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if size == (width, height):
+        return sprite
+    small = cv2.resize(premultiply(to_float(sprite)), size, interpolation=cv2.INTER_AREA)
+    return to_u8(unpremultiply(small))
+
+
+def _drawings(root: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in _FOLDERS:
+        for path in sorted((root / folder).rglob("*.svg")):
+            if path.stat().st_size <= _MAX_SVG_BYTES:
+                found.setdefault(path.name, path)
+    return found
+
+
+def _default_cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "layerstudio" / "sprites"
+
+
+def _store(path: Path, data: bytes) -> None:
+    """Written beside its place and renamed, so that a parallel run never reads half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_bytes(data)
+    part.replace(path)
+
+
+def _decoded(data: bytes, mode: str) -> U8:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert(mode))
+
+
+@lru_cache(maxsize=4)
+def _index(folder: Path) -> dict[str, list[dict[str, str]]]:
+    return json.loads((folder / "index.json").read_text(encoding="utf-8"))
