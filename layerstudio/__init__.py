@@ -1,1 +1,165 @@
-"""LayerStudio: layered images from text and from flat pictures."""
+"""LayerStudio: layered images from text and from flat pictures.
+
+This module is the public face. Importing it loads nothing heavy: names are fetched when they are
+first used, and it is the only file of the core that may reach into the pipelines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from pkgutil import extend_path
+from typing import TYPE_CHECKING, Any
+
+# Python started in a checkout finds this folder before the installed package, in which alone
+# ``layerstudio.pipelines`` and the other mapped folders lie; both make up the package then.
+__path__ = extend_path(__path__, __name__)
+
+if TYPE_CHECKING:
+    from layerstudio.document import (
+        BlendMode,
+        Document,
+        Group,
+        Layer,
+        Mask,
+        Provenance,
+        Role,
+        TextContent,
+    )
+    from layerstudio.errors import (
+        Cancelled,
+        InvalidDocument,
+        InvalidRequest,
+        LayerStudioError,
+        MissingWeights,
+        OutOfMemory,
+        UnreadableFile,
+        UnwritableFile,
+    )
+    from layerstudio.geometry import Bounds, Extent
+    from layerstudio.io.limits import Limits
+    from layerstudio.io.picture import PictureSource
+    from layerstudio.picture import Picture
+    from layerstudio.pipelines.methods import MethodCard
+    from layerstudio.progress import CancelToken, Progress, ProgressCallback
+    from layerstudio.requests import DecomposeRequest, LayerCount
+
+__all__ = [
+    "BlendMode",
+    "Bounds",
+    "CancelToken",
+    "Cancelled",
+    "DecomposeRequest",
+    "Document",
+    "Extent",
+    "Group",
+    "InvalidDocument",
+    "InvalidRequest",
+    "Layer",
+    "LayerStudioError",
+    "Limits",
+    "Mask",
+    "MethodCard",
+    "MissingWeights",
+    "OutOfMemory",
+    "Picture",
+    "Progress",
+    "Provenance",
+    "Role",
+    "TextContent",
+    "UnreadableFile",
+    "UnwritableFile",
+    "decompose",
+    "methods",
+    "open",
+    "split",
+]
+
+_HOMES = {
+    "layerstudio.document": "BlendMode Document Group Layer Mask Provenance Role TextContent",
+    "layerstudio.errors": "Cancelled InvalidDocument InvalidRequest LayerStudioError MissingWeights"
+    " OutOfMemory UnreadableFile UnwritableFile",
+    "layerstudio.geometry": "Bounds Extent",
+    "layerstudio.io.limits": "Limits",
+    "layerstudio.picture": "Picture",
+    "layerstudio.pipelines.methods": "MethodCard",
+    "layerstudio.progress": "CancelToken Progress",
+    "layerstudio.requests": "DecomposeRequest",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'layerstudio' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def decompose(
+    image: PictureSource,
+    *,
+    method: str | None = None,
+    layers: LayerCount = "auto",
+    boxes: Sequence[Bounds | tuple[int, int, int, int]] = (),
+    exact: bool = True,
+    seed: int | None = None,
+    read_text: bool | None = None,
+    languages: Sequence[str] = ("eng",),
+    limits: Limits | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Document:
+    """Take a flat picture apart into named, ordered layers.
+
+    ``image`` is a path, the bytes of a file, a PIL image or an array (h, w, 1..4). ``layers``
+    counts the background. With ``exact`` the layers recompose to the picture within 1/255; the
+    measured error is in ``document.metadata["recomposition_max_error"]``. See
+    ``DecomposeRequest`` for the other options, which are stored in ``document.request``.
+
+    Raises ``UnreadableFile``, ``InvalidRequest``, ``MissingWeights``, ``OutOfMemory`` and, once
+    ``cancel.cancel()`` was called, ``Cancelled``.
+    """
+    from layerstudio.pipelines.api import decompose as run
+    from layerstudio.requests import DecomposeRequest
+
+    request = DecomposeRequest(
+        method=method,
+        layers=layers,
+        boxes=tuple(boxes),  # pyright: ignore[reportArgumentType]  # the request makes Bounds
+        exact=exact,
+        seed=seed,
+        read_text=read_text,
+        languages=tuple(languages),
+    )
+    return run(image, request, limits=limits, progress=progress, cancel=cancel)
+
+
+def split(document: Document, layer: str | Sequence[int], **options: Any) -> Document:
+    """Take one layer of a document apart again: a group of its parts takes its place.
+
+    ``layer`` is a name, a path of child indices such as ``(0, 2)``, or that path as ``"0.2"``.
+    ``options`` are those of ``decompose``. The document looks the same as before. Raises
+    ``InvalidRequest`` for a layer that is not there, a group or an empty layer.
+    """
+    from layerstudio.pipelines.split import split as run
+
+    return run(document, layer, **options)
+
+
+def open(path: str | Path) -> Document:
+    """Read a layered file (PSD, PSB, ORA, TIFF, PNG layers); raises ``UnreadableFile``."""
+    from layerstudio.io import open_document
+
+    return open_document(path)
+
+
+def methods() -> tuple[MethodCard, ...]:
+    """What each method does, needs and takes."""
+    from layerstudio.pipelines.methods import cards
+
+    return cards()

@@ -1,0 +1,88 @@
+"""One decomposition from picture to document: what happens before and after every method."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+from layerstudio.document import Document, Group, Node, Provenance
+from layerstudio.io.limits import DEFAULT_LIMITS, Limits
+from layerstudio.io.picture import PictureSource, read_picture
+from layerstudio.metrics.recompose import recomposition_error
+from layerstudio.picture import Picture
+from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, load_method
+from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
+from layerstudio.requests import DecomposeRequest
+
+ERROR_KEY = "recomposition_max_error"
+
+
+def decompose(
+    source: PictureSource,
+    request: DecomposeRequest | None = None,
+    *,
+    limits: Limits | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Document:
+    """Read, check, run the method of ``request``, and record what made the document.
+
+    ``document.metadata["recomposition_max_error"]`` is the largest difference between the
+    flattened layers and the picture, in units of the picture's full scale.
+    Raises ``UnreadableFile``, ``InvalidRequest``, ``MissingWeights``, ``OutOfMemory``,
+    ``Cancelled``.
+    """
+    progress = progress or ignore_progress
+    cancel = cancel or CancelToken()
+    cancel.check()
+    picture = read_picture(source, limits or DEFAULT_LIMITS)
+    resolved = _resolved(request or DecomposeRequest(), picture)
+    method = load_method(resolved.method or DEFAULT_DECOMPOSE)
+    cancel.check()
+    document = method.run(resolved, picture, progress=progress, cancel=cancel)
+    cancel.check()
+    finished = _recorded(document, resolved, picture)
+    progress(Progress("done", 1.0))
+    return finished
+
+
+def reads_text() -> bool:
+    """Whether an OCR program is installed; ``read_text=None`` means "if it is"."""
+    return shutil.which("tesseract") is not None
+
+
+def _resolved(request: DecomposeRequest, picture: Picture) -> DecomposeRequest:
+    request.check_against(picture.extent)
+    return request.resolve(
+        default_method=DEFAULT_DECOMPOSE,
+        can_read_text=reads_text(),
+        source=picture.source,
+        sha256=picture.sha256,
+    )
+
+
+def _recorded(document: Document, request: DecomposeRequest, picture: Picture) -> Document:
+    made_by = Provenance(
+        method=request.method or "", seed=request.seed, source_sha256=request.source_sha256
+    )
+    error = recomposition_error(document, picture.pixels)
+    return replace(
+        document,
+        children=tuple(_signed(node, made_by) for node in document.children),
+        icc_profile=picture.icc_profile,
+        dpi=picture.dpi,
+        notes=(*picture.notes, *document.notes),
+        metadata={**document.metadata, ERROR_KEY: f"{error:.6f}"},
+        request=request.to_dict(),
+    )
+
+
+def _signed(node: Node, made_by: Provenance) -> Node:
+    """What the method knows (prompt, weights) stays; seed and source are the run's."""
+    if isinstance(node, Group):
+        return replace(node, children=tuple(_signed(child, made_by) for child in node.children))
+    known = node.provenance or made_by
+    return replace(
+        node,
+        provenance=replace(known, seed=made_by.seed, source_sha256=made_by.source_sha256),
+    )

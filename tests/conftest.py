@@ -1,0 +1,21 @@
+"""Opt-in markers: tests that need more than a plain machine skip, and say why."""
+
+import pytest
+
+OPT_IN = {
+    "gpu": "needs a CUDA device",
+    "weights": "needs downloaded checkpoints",
+    "slow": "takes more than ten seconds",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    for marker, reason in OPT_IN.items():
+        parser.addoption(f"--{marker}", action="store_true", help=f"run what {reason}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker, reason in OPT_IN.items():
+            if marker in item.keywords and not config.getoption(f"--{marker}"):
+                item.add_marker(pytest.mark.skip(reason=f"{reason}; run with --{marker}"))
