@@ -118,21 +118,17 @@ def _roughness(t: Array, colors: Array) -> Array:
 
 
 def _linear_of(points: Array, colors: Array) -> Shade:
-    stride = max(1, len(points) // _SCAN_SAMPLES)
-    some, shown = points[::stride], colors[::stride]
-    best, reach = 0.0, 90.0
-    for _ in range(3):
-        angles = np.radians(best + np.linspace(-reach, reach, 37))
-        t = np.cos(angles)[:, None] * some[:, 0] + np.sin(angles)[:, None] * some[:, 1]
-        best = float(np.degrees(angles[_roughness(t, shown).argmin()]))
-        reach /= 9.0
-
     def parameter(q: Array) -> tuple[Array, Array]:
         cos, sin = np.cos(q[0]), np.sin(q[0])
         t = cos * points[:, 0] + sin * points[:, 1]
         return t, (cos * points[:, 1] - sin * points[:, 0])[:, None]
 
-    q, ramp, residual = _polish(parameter, np.array([np.radians(best)]), colors)
+    starts = [_scan_angle(points, colors)]
+    affine = _affine_angle(points, colors)
+    if abs(np.sin(affine - starts[0])) > 0.01:
+        starts.append(affine)
+    fits = [_polish(parameter, np.array([start]), colors) for start in starts]
+    q, ramp, residual, _ = min(fits, key=lambda fit: fit[3])
     stops, values = ramps.simplified(ramp, max(_STOP_TOLERANCE, residual))
     return Shade(
         "linear",
@@ -141,6 +137,40 @@ def _linear_of(points: Array, colors: Array) -> Shade:
         direction=(float(np.cos(q[0])), float(np.sin(q[0]))),
         residual=residual,
     )
+
+
+def _scan_angle(points: Array, colors: Array) -> float:
+    """Coarse direction in radians by the smallest roughness."""
+    stride = max(1, len(points) // _SCAN_SAMPLES)
+    some, shown = points[::stride], colors[::stride]
+    best, reach = 0.0, np.pi / 2
+    for _ in range(3):
+        angles = best + np.linspace(-reach, reach, 37)
+        t = np.cos(angles)[:, None] * some[:, 0] + np.sin(angles)[:, None] * some[:, 1]
+        best = float(angles[_roughness(t, shown).argmin()])
+        reach /= 9.0
+    return best
+
+
+def _affine_angle(points: Array, colors: Array) -> float:
+    """Direction of a robust affine fit, the right start for faint ramps between two colours.
+
+    Objects with straight edges make the roughness favour their own directions there.
+    """
+    stride = max(1, len(points) // _SCAN_SAMPLES)
+    some, shown = points[::stride], colors[::stride]
+    centred = some - some.mean(axis=0)
+    system = np.concatenate(
+        [centred / max(float(np.ptp(centred)), 1.0), np.ones_like(some[:, :1])], 1
+    )
+    fitted = np.zeros((3, 3))
+    fitted[2] = _plain_of(shown).colors[0]
+    for scale in (40.0, 25.0, 16.0, 10.0, 6.0, 4.0, 3.0, 3.0):
+        off = np.abs(shown - system @ fitted).max(axis=1)
+        weighted = system / ((1.0 + (off / scale) ** 2) ** 2)[:, None]
+        fitted = np.linalg.lstsq(weighted.T @ system, weighted.T @ shown, rcond=1e-9)[0]
+    slopes = fitted[:2] @ fitted[:2].T
+    return float(0.5 * np.arctan2(2 * slopes[0, 1], slopes[0, 0] - slopes[1, 1]))
 
 
 def _radial_of(points: Array, colors: Array, sites: Array, slopes: Array) -> Shade:
@@ -156,7 +186,7 @@ def _radial_of(points: Array, colors: Array, sites: Array, slopes: Array) -> Sha
         across = -(stretch**2) * dy / safe
         return t, np.stack([-dx / safe, across, -across * dy], axis=1)
 
-    q, ramp, residual = _polish(parameter, q, colors)
+    q, ramp, residual, _ = _polish(parameter, q, colors)
     stops, values = ramps.simplified(ramp, max(_STOP_TOLERANCE, residual))
     return Shade(
         "radial",
@@ -226,7 +256,14 @@ def _scan_centre(unit: Array, colors: Array, hints: Array) -> Array:
     stride = max(1, len(unit) // _SCAN_SAMPLES)
     some, shown = unit[::stride], colors[::stride]
     starts, reach = np.zeros((1, 3)), np.array([0.8, 0.8, 0.8])
-    for steps, stretches, keep in ((7, 5, 4), (3, 3, 3), (3, 3, 2), (3, 3, 1), (3, 3, 1), (3, 3, 1)):
+    for steps, stretches, keep in (
+        (7, 5, 4),
+        (3, 3, 3),
+        (3, 3, 2),
+        (3, 3, 1),
+        (3, 3, 1),
+        (3, 3, 1),
+    ):
         axes = [np.linspace(-1, 1, steps)] * 2 + [np.linspace(-1, 1, stretches)]
         around = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3)
         grid = np.concatenate([(starts[:, None] + reach * around).reshape(-1, 3), hints])
@@ -239,8 +276,8 @@ def _scan_centre(unit: Array, colors: Array, hints: Array) -> Array:
 
 def _polish(
     parameter: Callable[[Array], tuple[Array, Array]], q: Array, colors: Array
-) -> tuple[Array, ramps.Profile, float]:
-    """Gauss-Newton on the geometry with the ramp projected out; keeps the best seen."""
+) -> tuple[Array, ramps.Profile, float, float]:
+    """Gauss-Newton on the geometry, ramp projected out: geometry, ramp, median residual, cost."""
     knots = int(np.clip(len(colors) // 40, 3, _KNOTS))
     t, jacobian = parameter(q)
     ramp, weights = ramps.fit(t, colors, knots)
@@ -258,7 +295,7 @@ def _polish(
         if gain < 1e-3 * cost:
             break
     off = np.abs(colors - ramp.at(t)).max(axis=1)
-    return q, ramp, float(np.median(off))
+    return q, ramp, float(np.median(off)), cost
 
 
 def _cost(ramp: ramps.Profile, t: Array, colors: Array) -> float:

@@ -1,0 +1,234 @@
+"""Texture fill: holes completed from patches of the picture's own known part.
+
+Coarse to fine, patches are matched and voted in turn (Wexler, Shechtman, Irani, PAMI 29(3), 2007,
+section 3) with a randomised nearest-neighbour field (Barnes et al., "PatchMatch", SIGGRAPH 2009,
+section 3), all pixels at once. Patches are compared by their leading principal components.
+The matching runs at a bounded size; the field is then enlarged and copies real pixels, whose low
+frequencies follow the voted picture so that seams between copied pieces do not show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.color import F32, U8
+from layerstudio.ops.fill_smooth import fill_smooth
+
+Index = NDArray[np.int32]
+Bools = NDArray[np.bool_]
+
+_RADIUS = 3  # 7 x 7 patches
+_SIDE = 2 * _RADIUS + 1
+_COMPONENTS = 20
+_SAMPLES = 800  # patches from which the components are learnt
+_WORK_SIDE = 400
+_COARSEST_SIDE = 24
+_ROUNDS = (14, 12, 8, 4, 2)  # vote and match, from the coarsest level on
+_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
+
+
+@dataclass
+class _Level:
+    """One scale: ``picture`` (h, w, 3) float32, holes, matched centres and where they copy from."""
+
+    picture: F32
+    hole: Bools
+    sources: Index  # (m, 2) rows and columns of centres whose whole patch is known
+    allowed: Bools  # (h, w) true at sources
+    targets: Index  # (n, 2) centres whose patch meets the hole
+    place: Index  # (h, w) index into targets, or -1
+    field: Index  # (n, 2) the source centre of each target
+    axes: F32  # (components, 3, side, side) principal axes of the known patches
+
+
+def fill_exemplar(image: U8, hole: Bools, seed: int = 0) -> U8:
+    """``image`` (h, w, 3) uint8 with ``hole`` (h, w) completed; the same for the same seed.
+
+    Falls back to the membrane where no whole patch is known.
+    """
+    if not hole.any():
+        return image.copy()
+    rng = np.random.default_rng(seed)
+    scale = min(1.0, _WORK_SIDE / max(hole.shape))
+    work, work_hole = _reduced(image.astype(np.float32), hole, scale)
+    pyramid = [(work, work_hole)]
+    while min(pyramid[-1][1].shape) > 2 * _COARSEST_SIDE and len(pyramid) < len(_ROUNDS):
+        pyramid.append(_reduced(*pyramid[-1], 0.5))
+    level = None
+    for depth, (picture, holes) in enumerate(reversed(pyramid)):
+        refined = _begin(picture, holes, level, rng)
+        if refined is None:
+            continue
+        level = refined
+        for _ in range(_ROUNDS[depth + len(_ROUNDS) - len(pyramid)]):
+            _match(level, rng)
+            _vote(level)
+    if level is None or level.hole.shape != work_hole.shape:
+        return fill_smooth(image, hole)
+    return _enlarged(image, hole, level)
+
+
+def _reduced(picture: F32, hole: Bools, scale: float) -> tuple[F32, Bools]:
+    """Smaller by area means over known pixels only; a pixel that touches the hole is hole."""
+    if scale == 1.0:
+        return picture, hole
+    size = (max(1, round(hole.shape[1] * scale)), max(1, round(hole.shape[0] * scale)))
+    known = (~hole).astype(np.float32)
+    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture * known[..., None], size, interpolation=cv2.INTER_AREA)
+    return small / np.maximum(share, 1e-6)[..., None], share < 0.999
+
+
+def _begin(picture: F32, hole: Bools, coarser: _Level | None, rng) -> _Level | None:
+    """The level's first guess: the membrane and random sources, or the coarser level enlarged."""
+    square = np.ones((_SIDE, _SIDE), dtype=np.uint8)
+    near = cv2.dilate(hole.view(np.uint8), square) > 0
+    allowed = ~near
+    allowed[:_RADIUS] = allowed[-_RADIUS:] = False
+    allowed[:, :_RADIUS] = allowed[:, -_RADIUS:] = False
+    sources = np.argwhere(allowed).astype(np.int32)
+    targets = np.argwhere(near).astype(np.int32)
+    if len(sources) < 16:
+        return None
+    place = np.full(hole.shape, -1, dtype=np.int32)
+    place[near] = np.arange(len(targets))
+    field = sources[rng.integers(len(sources), size=len(targets))]
+    axes = _principal_axes(picture, sources, rng)
+    level = _Level(picture, hole, sources, allowed, targets, place, field, axes)
+    if coarser is None:
+        level.picture = fill_smooth(picture, hole)
+    else:
+        _inherit(level, coarser)
+        _vote(level)
+    return level
+
+
+def _inherit(level: _Level, coarser: _Level) -> None:
+    """Sources from the coarser field, at the same offset in this level's pixels."""
+    ratio = np.array(level.hole.shape) / np.array(coarser.hole.shape)
+    parent = np.minimum(level.targets / ratio, np.array(coarser.hole.shape) - 1).astype(np.int32)
+    index = coarser.place[parent[:, 0], parent[:, 1]]
+    known = index >= 0
+    offset = (coarser.field[index] - parent) * ratio
+    wanted = level.targets + np.rint(offset).astype(np.int32)
+    known &= _is_source(level, wanted)
+    level.field[known] = wanted[known]
+
+
+def _is_source(level: _Level, centres: Index) -> Bools:
+    rows, columns = centres[:, 0], centres[:, 1]
+    height, width = level.hole.shape
+    on_canvas = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    inside = level.allowed[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+    return on_canvas & inside
+
+
+def _match(level: _Level, rng: np.random.Generator) -> None:
+    """One round of propagation from neighbours and of random search, for all targets at once."""
+    features = _features(level)
+    height, width = level.hole.shape
+    target = features[level.targets[:, 0] * width + level.targets[:, 1]]
+
+    def cost(centres: Index, rows: NDArray) -> F32:
+        off = features[centres[:, 0] * width + centres[:, 1]] - target[rows]
+        return np.einsum("nc,nc->n", off, off)
+
+    everyone = np.arange(len(target))
+    best = cost(level.field, everyone)
+
+    def consider(wanted: Index) -> None:
+        rows = everyone[_is_source(level, wanted)]
+        costs = cost(wanted[rows], rows)
+        better = costs < best[rows]
+        rows = rows[better]
+        best[rows] = costs[better]
+        level.field[rows] = wanted[rows]
+
+    for stride in (4, 1, 2, 1):
+        for step in _NEIGHBOURS:
+            delta = np.array(step, dtype=np.int32) * stride
+            beside = level.targets + delta
+            rows = np.clip(beside[:, 0], 0, height - 1)
+            columns = np.clip(beside[:, 1], 0, width - 1)
+            index = level.place[rows, columns]
+            consider(np.where(index[:, None] >= 0, level.field[index] - delta, -1))
+    reach = max(height, width)
+    while reach >= 1:
+        consider(
+            level.field + rng.integers(-reach, reach + 1, size=level.field.shape, dtype=np.int32)
+        )
+        reach //= 3
+
+
+def _principal_axes(picture: F32, sources: Index, rng: np.random.Generator) -> F32:
+    """The directions in which known patches differ most, as correlation kernels per channel."""
+    padded = cv2.copyMakeBorder(picture, *([_RADIUS] * 4), cv2.BORDER_REFLECT_101)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (_SIDE, _SIDE), axis=(0, 1))
+    some = sources[rng.integers(len(sources), size=_SAMPLES)]
+    sample = windows[some[:, 0], some[:, 1]].reshape(len(some), -1)
+    sample = sample - sample.mean(axis=0)
+    _, axes = np.linalg.eigh(sample.T @ sample)
+    return axes[:, : -_COMPONENTS - 1 : -1].T.reshape(-1, 3, _SIDE, _SIDE)
+
+
+def _features(level: _Level) -> F32:
+    """Principal components of the patch at every pixel, ``(h * w, components)``."""
+    planes = cv2.split(level.picture)
+    height, width = level.hole.shape
+    features = np.empty((height * width, len(level.axes)), dtype=np.float32)
+    for component, kernel in enumerate(level.axes):
+        total = np.zeros((height, width), dtype=np.float32)
+        for plane, channel in zip(planes, kernel, strict=True):
+            total += cv2.filter2D(plane, cv2.CV_32F, channel, borderType=cv2.BORDER_REFLECT_101)
+        features[:, component] = total.ravel()
+    return features
+
+
+def _vote(level: _Level) -> None:
+    """Every hole pixel becomes the mean of what the patches over it show there."""
+    height, width = level.hole.shape
+    pixels = np.argwhere(level.hole).astype(np.int32)
+    total = np.zeros((len(pixels), 3), dtype=np.float32)
+    count = np.zeros((len(pixels), 1), dtype=np.float32)
+    for dy in range(-_RADIUS, _RADIUS + 1):
+        for dx in range(-_RADIUS, _RADIUS + 1):
+            delta = np.array((dy, dx), dtype=np.int32)
+            centre = pixels - delta
+            on_canvas = ((centre >= 0) & (centre < (height, width))).all(axis=1)
+            centre = np.clip(centre, 0, (height - 1, width - 1))
+            index = level.place[centre[:, 0], centre[:, 1]]
+            source = level.field[index] + delta
+            # The centre of a patch knows best what stands there (Wexler's weights fall off too).
+            weight = (on_canvas & (index >= 0))[:, None] * np.float32(
+                np.exp(-(dy * dy + dx * dx) / (2.0 * 2.0**2))
+            )
+            total += level.picture[source[:, 0], source[:, 1]] * weight
+            count += weight
+    level.picture = level.picture.copy()
+    level.picture[level.hole] = total / np.maximum(count, 1e-6)
+
+
+def _enlarged(image: U8, hole: Bools, level: _Level) -> U8:
+    """Full-size pixels copied along the field, with the voted picture's low frequencies."""
+    ratio = np.array(level.hole.shape) / np.array(hole.shape)
+    pixels = np.argwhere(hole)
+    cell = np.minimum((pixels + 0.5) * ratio, np.array(level.hole.shape) - 1).astype(np.int32)
+    index = level.place[cell[:, 0], cell[:, 1]]
+    offset = np.rint((level.field[index] - cell) / ratio).astype(np.int64)
+    source = np.clip(pixels + offset, 0, np.array(hole.shape) - 1)
+    usable = (index >= 0) & ~hole[source[:, 0], source[:, 1]]
+    voted = cv2.resize(level.picture, hole.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    copied = np.where(hole[..., None], voted, image).astype(np.float32)
+    taken = pixels[usable]
+    copied[taken[:, 0], taken[:, 1]] = image[source[usable, 0], source[usable, 1]]
+    guide = np.where(hole[..., None], voted, image).astype(np.float32)
+    sigma = 1.5 / float(ratio.mean())
+    correction = cv2.GaussianBlur(guide - copied, (0, 0), sigma)
+    result = image.copy()
+    shown = np.clip(np.rint(copied + correction), 0, 255).astype(np.uint8)
+    result[hole] = shown[hole]
+    return result

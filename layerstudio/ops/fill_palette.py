@@ -1,0 +1,111 @@
+"""Flat-colour fill: the colours around a hole continue into it with smooth, hard boundaries.
+
+Which colours those are follows LayerD's background refinement (Suzuki et al., ICCV 2025, released
+code): the frequent colours among the flat pixels of a ring, if few of them explain the ring. Here
+flat and equal have a tolerance, because JPEG input is normal. Where each colour goes is decided by
+harmonic interpolation of every colour's indicator, so an edge that enters the hole leaves it
+without a kink.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.color import F32
+from layerstudio.ops.fill_smooth import fill_smooth
+from layerstudio.ops.regions import Region, regions_of
+
+MAX_COLORS = 10  # LayerD's limit for backgrounds
+_ENOUGH = 0.98  # of the flat pixels
+_SQUARE = np.ones((3, 3), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Palette:
+    """``colors`` (n, 3) float32 in 0..255, most frequent first, and the share of the flat pixels
+    that lie within the tolerance of one of them."""
+
+    colors: F32
+    share: float
+
+
+def flatness(image: NDArray) -> NDArray:
+    """Largest channel range in the 3 x 3 neighbourhood, in levels (h, w)."""
+    planes = np.ascontiguousarray(image[..., :3])
+    spread = cv2.dilate(planes, _SQUARE).astype(np.float32) - cv2.erode(planes, _SQUARE)
+    return spread.max(axis=2)
+
+
+def palette_of(colors: NDArray, tolerance: float, limit: int = MAX_COLORS) -> Palette:
+    """The frequent colours of ``colors`` (n, 3) in 0..255; ``tolerance`` in levels."""
+    rest = colors.astype(np.float32)
+    radius = tolerance + 2.0
+    found: list[NDArray] = []
+    while len(rest) > (1 - _ENOUGH) * len(colors) and len(found) < limit:
+        value = _densest(rest, radius)
+        near = np.abs(rest - value).max(axis=1) <= radius
+        found.append(value)
+        rest = rest[~near]
+    share = 1.0 - len(rest) / max(len(colors), 1)
+    return Palette(np.array(found, dtype=np.float32).reshape(-1, 3), share)
+
+
+def _densest(colors: F32, radius: float) -> F32:
+    """The exact mode if most of its neighbourhood equals it, else the neighbourhood's mean."""
+    cells = (colors.astype(np.int64) >> 3) @ np.array([1 << 10, 1 << 5, 1])
+    value = np.median(colors[cells == np.bincount(cells).argmax()], axis=0)
+    near = colors[np.abs(colors - value).max(axis=1) <= radius]
+    if len(near) == 0:
+        return colors[0]
+    exact, counts = np.unique(near, axis=0, return_counts=True)
+    if counts.max() > 0.5 * len(near):
+        return exact[counts.argmax()]
+    return near.mean(axis=0)
+
+
+def nearest(pixels: NDArray, palette: F32) -> NDArray[np.int64]:
+    """Index of the closest palette colour for each pixel ``(..., 3)``."""
+    off = pixels[..., None, :].astype(np.float32) - palette
+    return np.einsum("...c,...c->...", off, off).argmin(axis=-1)
+
+
+def fill_palette(image: NDArray, hole: NDArray, tolerance: float = 2.0) -> NDArray:
+    """``image`` (h, w, 3) uint8 or float in 0..255, each hole filled with colours of its ring.
+
+    A hole that no pixel surrounds takes the most frequent colour of the whole picture.
+    """
+    result = image.copy()
+    for region in regions_of(hole):
+        crop = image[region.box.slices]
+        palette = ring_palette(crop, region, tolerance)
+        paint_palette(result[region.box.slices], region, palette.colors)
+    return result
+
+
+def ring_palette(crop: NDArray, region: Region, tolerance: float) -> Palette:
+    """The palette of the ring's flat pixels; ``share`` counts all of the ring's pixels."""
+    ring = region.ring
+    if not ring.any():
+        return palette_of(crop.reshape(-1, crop.shape[2])[:, :3], tolerance, limit=1)
+    flat = ring & region.clear & (flatness(crop) <= 2.0 * tolerance)
+    chosen = crop[flat if flat.any() else ring][:, :3]
+    palette = palette_of(chosen, tolerance)
+    off = crop[ring][:, None, :3].astype(np.float32) - palette.colors
+    explained = np.abs(off).max(axis=2).min(axis=1) <= tolerance + 2.0
+    return Palette(palette.colors, float(explained.mean()))
+
+
+def paint_palette(crop: NDArray, region: Region, colors: F32) -> None:
+    """Writes the region's pixels of ``crop`` in place."""
+    value = colors if crop.dtype.kind == "f" else np.rint(colors).astype(crop.dtype)
+    if len(colors) == 1:
+        crop[region.inside, :3] = value[0]
+        return
+    labels = nearest(crop[..., :3], colors)
+    indicators = (labels[..., None] == np.arange(len(colors))).astype(np.float32)
+    spread = fill_smooth(indicators, ~region.known)
+    crop[region.inside, :3] = value[spread[region.inside].argmax(axis=1)]
