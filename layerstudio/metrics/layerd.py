@@ -10,6 +10,7 @@ whose merge helps most are merged, in either stack, and the score is taken again
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +48,8 @@ class LayerDScore(NamedTuple):
         return self.rows[min(edits, len(self.rows) - 1)]
 
 
-class AggregateRow(NamedTuple):
+@dataclass(frozen=True)
+class AggregateRow:
     """Means over samples with at most ``max_edits`` merges allowed in each.
 
     ``avg_edits`` is the mean number of merges made, ``count`` the samples that made them all.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from layerstudio.metrics.pairs import PairScores
 from layerstudio.metrics.sheets import Sheet
@@ -11,7 +11,8 @@ from layerstudio.metrics.warping import Path
 _FEWEST_LAYERS = 2  # a stack is never merged below this many, as in LayerD's evaluation
 
 
-class Merge(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Merge:
     """Replace the layers ``index`` and ``index + 1`` by ``merged``."""
 
     gain: float

@@ -61,12 +61,12 @@ class Sheet:
     def support(self) -> U8:
         """(h, w, 4) at ``bounds``: 255 in the colour channels where alpha > 0, else 0."""
         _, inside = cv2.threshold(self.alpha, 0, 255, cv2.THRESH_BINARY)
-        return cv2.merge([inside, inside, inside, np.zeros_like(inside)])
+        return _u8(cv2.merge([inside, inside, inside, np.zeros_like(inside)]))
 
     @cached_property
     def supported(self) -> U8:
         """(h, w, 4) at ``bounds``: the colours where alpha > 0, and 0 in the alpha channel."""
-        return cv2.bitwise_and(self.crop(self.bounds), self.support)
+        return _u8(cv2.bitwise_and(self.crop(self.bounds), self.support))
 
     @cached_property
     def support_size(self) -> int:
@@ -75,6 +75,11 @@ class Sheet:
 
     def crop(self, bounds: Bounds) -> U8:
         return self.pixels[bounds.slices]
+
+
+def _u8(pixels: np.ndarray) -> U8:
+    """The same array; OpenCV's stubs do not say that uint8 stays uint8."""
+    return pixels.astype(np.uint8, copy=False)
 
 
 def laid_over(lower: U8, upper: U8, upper_bounds: Bounds) -> U8:
