@@ -11,9 +11,15 @@ Sources, cited per function:
 - *Photoshop*: Adobe's descriptions of the modes that no standard has, in the closed form that
   programs which read PSD agree on.
 
-Where programs disagree with the W3C the W3C's formula stands; ``tests/test_krita_blend.py``
-measures by how much (soft light is the one mode whose curve differs: Photoshop and Krita use a
-square root for every backdrop, the W3C a polynomial below 1/4).
+Where programs disagree with the W3C the W3C's formula stands. ``tests/test_krita_blend.py`` measures
+Krita 5.1 on random colour and alpha at 16 bits: all modes agree within 0.2/255 but for
+
+- soft light, where Krita and Photoshop take the square root for dark backdrops too and the W3C a
+  polynomial below 1/4: up to 13/255;
+- the six modes that compare luminosity, which Krita weighs by 0.299, 0.587, 0.114: up to 3/255, and
+  a different choice between two colours of nearly equal luminosity in darker and lighter color;
+- hard mix at Cb + Cs = 1, where Krita has 0;
+- dissolve, whose noise is every program's own.
 """
 
 from __future__ import annotations
