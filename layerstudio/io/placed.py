@@ -36,7 +36,7 @@ def placed_layer(layer: Layer, icc: bytes | None = None) -> Placed | None:
     layer = layer.cropped_to_content()
     if layer.is_empty:
         return None
-    pixels = bleed(np.ascontiguousarray(to_depth(layer.pixels, np.uint8)))
+    pixels = bleed(np.ascontiguousarray(to_depth(layer.pixels, np.uint8), dtype=np.uint8))
     return Placed(layer.bounds, encode_png(pixels, icc=icc))
 
 

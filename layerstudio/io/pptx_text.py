@@ -1,0 +1,98 @@
+"""Live text as a PowerPoint text box whose glyphs land on the pixels that it replaces.
+
+A text box sets its first baseline one font ascent below its top, and further ones at a share of
+the font's own line height; so the box is placed by its baseline, not by its ink.
+"""
+
+from __future__ import annotations
+
+from pptx.dml.color import RGBColor
+from pptx.enum.text import MSO_ANCHOR, MSO_AUTO_SIZE, PP_ALIGN
+from pptx.oxml.ns import qn
+from pptx.oxml.xmlchemy import OxmlElement
+from pptx.shapes.base import BaseShape
+from pptx.shapes.shapetree import GroupShapes, SlideShapes
+from pptx.util import Emu, Pt
+
+from layerstudio.document import Layer, TextContent
+from layerstudio.io.placed import xml_text
+from layerstudio.io.text_lines import first_baseline_and_pitch, text_lines
+
+_ALIGNMENTS = {"left": PP_ALIGN.LEFT, "center": PP_ALIGN.CENTER, "right": PP_ALIGN.RIGHT}
+_EMU_PER_POINT = 12_700
+# Ascent and descent by font size, from the hhea tables of the fonts (or of the free fonts made
+# with the same metrics: Liberation for Arial, Times and Courier, Carlito for Calibri).
+_METRICS = {
+    "arial": (0.905, 0.212),
+    "calibri": (0.952, 0.269),
+    "carlito": (0.952, 0.269),
+    "courier new": (0.833, 0.300),
+    "dejavu sans": (0.928, 0.236),
+    "dejavu sans mono": (0.928, 0.236),
+    "dejavu serif": (0.939, 0.236),
+    "helvetica": (0.905, 0.212),
+    "liberation mono": (0.833, 0.300),
+    "liberation sans": (0.905, 0.212),
+    "liberation serif": (0.891, 0.216),
+    "noto sans": (1.069, 0.293),
+    "noto serif": (1.069, 0.293),
+    "open sans": (1.069, 0.293),
+    "roboto": (0.927, 0.244),
+    "times new roman": (0.891, 0.216),
+}
+_USUAL_METRICS = (0.92, 0.23)
+# Glyphs keep about this share of the size free at each side (Arial "n": .066, DejaVu "n": .091).
+_BEARING = 0.07
+
+
+def add_text_box(
+    shapes: SlideShapes | GroupShapes, layer: Layer, emu_per_pixel: float
+) -> BaseShape:
+    """A text box without insets, wrapping or fitting for ``layer.text``."""
+    text = layer.text
+    assert text is not None, layer.name
+    ascent, descent = _METRICS.get(text.font.lower(), _USUAL_METRICS)
+    first, pitch = first_baseline_and_pitch(text)
+    strings = text.string.split("\n")
+    spacing = pitch / ((ascent + descent) * text.size) if len(strings) > 1 else 1.0
+    # Spacing below 1 is taken from the first line's ascent too; above 1 it is added below.
+    rise = ascent * text.size - max(0.0, 1 - spacing) * (ascent + descent) * text.size
+    lines = text_lines(layer)
+    left = min((line.left for line in lines), default=text.box.x) - _BEARING * text.size
+    right = max((line.right for line in lines), default=text.box.right) + _BEARING * text.size
+    high = (ascent + descent) * text.size + pitch * (len(strings) - 1)
+    sides = (left, first - rise, right - left, high)
+    box = shapes.add_textbox(*(Emu(round(side * emu_per_pixel)) for side in sides))
+    _fill_frame(box.text_frame, text, spacing, emu_per_pixel, layer.opacity)
+    return box
+
+
+def _fill_frame(frame, text: TextContent, spacing: float, emu_per_pixel: float, opacity: float):
+    frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
+    frame.word_wrap = False
+    frame.auto_size = MSO_AUTO_SIZE.NONE
+    frame.vertical_anchor = MSO_ANCHOR.TOP
+    for index, string in enumerate(text.string.split("\n")):
+        paragraph = frame.paragraphs[0] if index == 0 else frame.add_paragraph()
+        paragraph.alignment = _ALIGNMENTS[text.align]
+        paragraph.space_before = paragraph.space_after = Pt(0)
+        paragraph.line_spacing = spacing
+        run = paragraph.add_run()
+        run.text = xml_text(string.strip())
+        _style_run(run.font, text, emu_per_pixel, opacity)
+
+
+def _style_run(font, text: TextContent, emu_per_pixel: float, opacity: float) -> None:
+    points = text.size * emu_per_pixel / _EMU_PER_POINT
+    font.size = Pt(min(max(points, 1.0), 4000.0))  # ST_TextFontSize, 20.1.10.72
+    font.bold, font.italic = text.bold, text.italic
+    font.name = xml_text(text.font)
+    for script in ("a:ea", "a:cs"):
+        element = OxmlElement(script)
+        element.set("typeface", xml_text(text.font))
+        font._rPr.append(element)
+    font.color.rgb = RGBColor(*text.color)
+    if opacity < 1:
+        alpha = OxmlElement("a:alpha")
+        alpha.set("val", str(round(opacity * 100_000)))
+        next(font._rPr.iter(qn("a:srgbClr"))).append(alpha)
