@@ -175,7 +175,7 @@ def _node(layer: Any, depth: int) -> RawNode:
         channels=_channels(layer),
         mask=_mask(layer),
         children=tuple(_node(child, depth - 1) for child in layer) if is_group else None,
-        is_adjustment=isinstance(layer, AdjustmentLayer),
+        is_adjustment=_is_adjustment(layer),
         is_fill=isinstance(layer, FillLayer) or layer.kind == "shape",
         has_effects=bool(layer.has_effects()),
         has_vector_mask=layer.has_vector_mask() and not layer.vector_mask.disabled,
@@ -183,6 +183,12 @@ def _node(layer: Any, depth: int) -> RawNode:
         artboard=Bounds.from_edges(*layer.bbox) if isinstance(layer, Artboard) else None,
         text=psd_text.content(layer) if layer.kind == "type" else None,
     )
+
+
+def _is_adjustment(layer: Any) -> bool:
+    """psd-tools takes brightness/contrast layers of before Photoshop CS3 for pixels."""
+    is_legacy = Tag.BRIGHTNESS_AND_CONTRAST in layer.tagged_blocks
+    return isinstance(layer, AdjustmentLayer) or is_legacy
 
 
 def _channels(layer: Any) -> dict[int, Data]:

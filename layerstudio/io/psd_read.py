@@ -40,11 +40,13 @@ def read(path: Path, limits: Limits) -> Document:
 
 @dataclass
 class _Reader:
-    """Builds one document; ``notes`` and the pixels still allowed are what it must remember."""
+    """Builds one document; the notes, whether a layer was left out, and the pixels still allowed
+    are what it must remember on the way."""
 
     raw: RawFile
     limits: Limits
     notes: list[str] = field(default_factory=list)
+    leaves_out: bool = False
 
     def __post_init__(self) -> None:
         raw = self.raw
@@ -54,11 +56,10 @@ class _Reader:
     def document(self) -> Document:
         raw = self.raw
         children = self._nodes(raw.nodes)
-        if not any(_has_pixels(child) for child in children) and raw.merged[1]:
+        if self._is_only_flat(children):
             if raw.nodes:
                 self.notes.append("No layer has pixels; the flattened picture was opened instead.")
-            if not self._is_own_empty():
-                children = (self._merged_layer(),)
+            children = (self._merged_layer(),)
         icc = self.colors.icc
         return Document(
             raw.extent,
@@ -76,6 +77,7 @@ class _Reader:
             node = self._node(raw)
             if not raw.clipped:
                 base_is_missing = node is None
+            self.leaves_out |= node is None
             if node is not None:
                 loose = raw.clipped and base_is_missing
                 nodes.append(replace(node, clipped=False) if loose else node)
@@ -214,10 +216,12 @@ class _Reader:
         stacked = self._plane(self.raw.merged, Bounds(0, 0, width, height * count))
         return list(stacked.reshape(count, height, width))
 
-    def _is_own_empty(self) -> bool:
-        """Whether the file is a document without layers that we wrote ourselves."""
-        known = None if self.raw.xmp is None else recipe.from_xmp(self.raw.xmp)
-        return known is not None and (not known.nodes or bool(self.raw.nodes))
+    def _is_only_flat(self, children: tuple[Node, ...]) -> bool:
+        """Whether the flattened picture shows more than the layers that could be kept."""
+        if self.raw.nodes:
+            return self.leaves_out and not any(_has_pixels(child) for child in children)
+        # A document without layers that we wrote ourselves has a recipe; others were flattened.
+        return self.raw.xmp is None or recipe.from_xmp(self.raw.xmp) is None
 
     def _reserve(self, bounds: Bounds, name: str) -> None:
         """Refuse pixels beyond the limits before they are allocated."""
