@@ -11,8 +11,8 @@ Sources, cited per function:
 - *Photoshop*: Adobe's descriptions of the modes that no standard has, in the closed form that
   programs which read PSD agree on.
 
-Where programs disagree with the W3C the W3C's formula stands. ``tests/test_krita_blend.py`` measures
-Krita 5.1 on random colour and alpha at 16 bits: all modes agree within 0.2/255 but for
+Where programs disagree with the W3C the W3C's formula stands. ``tests/test_krita_blend.py``
+measures Krita 5.1 on random colour and alpha at 16 bits: all modes agree within 0.2/255 but for
 
 - soft light, where Krita and Photoshop take the square root for dark backdrops too and the W3C a
   polynomial below 1/4: up to 13/255;
