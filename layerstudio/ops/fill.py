@@ -26,13 +26,14 @@ from layerstudio.ops.shade import Shade
 __all__ = ["FillKind", "Filled", "FilledRegion", "fill"]
 
 _BASE_TOLERANCE = 2.0  # levels: rounding twice
-_NOISE_FACTOR = 3.0  # a normal deviate stays within three deviations
+_NOISE_FACTOR = 2.0  # 95 % of normal deviates stay within two deviations
 _PLAIN_SHARE = 0.9  # of the ring; anti-aliased edges of other objects touch it
 _PALETTE_SHARE = 0.85  # LayerD's share of ring pixels that equal a palette colour
 _FLAT_SHARE = 0.6  # of the ring without gradient, so that no ramp is posterised
 _SHADE_SHARE = 0.93
 _SHADE_AREA = 600  # pixels; below, a membrane shows the same and costs less
-_SMOOTH_ROUGHNESS = 2.5  # levels; more than this around its local mean is texture
+_ROUGHNESS = 2.5  # levels from the local mean; more is texture or an edge
+_ROUGH_SHARE = 0.05  # of the ring; one edge that crosses a ring takes about as much
 _THIN = 2.5  # pixels; a hole this thin has no room for texture
 _MEMBRANE_REACH = 24  # pixels of surroundings that a membrane can make use of
 
@@ -136,9 +137,9 @@ def _fill_loosely(
 ) -> FillKind:
     """Membrane or texture."""
     crop = image[region.box.slices]
-    limit = max(_SMOOTH_ROUGHNESS, tolerance - _BASE_TOLERANCE)
+    limit = _ROUGHNESS + 0.75 * (tolerance - _BASE_TOLERANCE)
     thickness = region.thickness
-    if thickness <= _THIN or _roughness(crop, region) <= limit:
+    if thickness <= _THIN or _rough_share(crop, region, limit) <= _ROUGH_SHARE:
         wide = regions.widened(region, hole, _MEMBRANE_REACH)
         filled = fill_smooth(image[wide.box.slices], ~wide.known)
         kind = FillKind.SMOOTH
@@ -163,8 +164,8 @@ def _flat_share(crop: U8, region: regions.Region, tolerance: float) -> float:
     return float(np.mean(flatness(crop)[ring] <= tolerance)) if ring.any() else 0.0
 
 
-def _roughness(crop: U8, region: regions.Region) -> float:
-    """Median distance of the ring's pixels from the mean of the known ones near them, in levels."""
+def _rough_share(crop: U8, region: regions.Region, limit: float) -> float:
+    """Share of the ring's pixels off the mean of the known ones near them by ``limit`` levels."""
     ring = region.ring & region.clear
     if not ring.any():
         return 0.0
@@ -172,4 +173,4 @@ def _roughness(crop: U8, region: regions.Region) -> float:
     total = cv2.GaussianBlur(crop * known[..., None], (0, 0), 1.0)
     share = cv2.GaussianBlur(known, (0, 0), 1.0)
     mean = total / np.maximum(share, 1e-6)[..., None]
-    return float(np.median(np.abs(crop - mean).max(axis=2)[ring]))
+    return float(np.mean(np.abs(crop - mean).max(axis=2)[ring] > limit))

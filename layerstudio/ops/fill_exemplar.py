@@ -80,7 +80,8 @@ def _reduced(picture: F32, hole: Bools, scale: float) -> tuple[F32, Bools]:
     known = (~hole).astype(np.float32)
     share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
     small = cv2.resize(picture * known[..., None], size, interpolation=cv2.INTER_AREA)
-    return small / np.maximum(share, 1e-6)[..., None], share < 0.999
+    mean = small / np.maximum(share, 1e-6)[..., None]
+    return mean.astype(np.float32, copy=False), share < 0.999
 
 
 def _begin(picture: F32, hole: Bools, coarser: _Level | None, rng) -> _Level | None:
@@ -100,11 +101,21 @@ def _begin(picture: F32, hole: Bools, coarser: _Level | None, rng) -> _Level | N
     axes = _principal_axes(picture, sources, rng)
     level = _Level(picture, hole, sources, allowed, targets, place, field, axes)
     if coarser is None:
-        level.picture = fill_smooth(picture, hole)
+        level.picture = _nearest_known(picture, hole)
     else:
         _inherit(level, coarser)
         _vote(level)
     return level
+
+
+def _nearest_known(picture: F32, hole: Bools) -> F32:
+    """Each hole pixel as its nearest known one: as rough as the texture, which a mean is not."""
+    _, labels = cv2.distanceTransformWithLabels(
+        hole.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colors = np.zeros((int(labels.max()) + 1, 3), dtype=np.float32)
+    colors[labels[~hole]] = picture[~hole]
+    return colors[labels]
 
 
 def _inherit(level: _Level, coarser: _Level) -> None:
@@ -166,7 +177,7 @@ def _match(level: _Level, rng: np.random.Generator) -> None:
 
 def _principal_axes(picture: F32, sources: Index, rng: np.random.Generator) -> F32:
     """The directions in which known patches differ most, as correlation kernels per channel."""
-    padded = cv2.copyMakeBorder(picture, *([_RADIUS] * 4), cv2.BORDER_REFLECT_101)
+    padded = cv2.copyMakeBorder(picture, _RADIUS, _RADIUS, _RADIUS, _RADIUS, cv2.BORDER_REFLECT_101)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (_SIDE, _SIDE), axis=(0, 1))
     some = sources[rng.integers(len(sources), size=_SAMPLES)]
     sample = windows[some[:, 0], some[:, 1]].reshape(len(some), -1)

@@ -21,16 +21,28 @@ from layerstudio.ops.regions import Region, regions_of
 
 MAX_COLORS = 10  # LayerD's limit for backgrounds
 _ENOUGH = 0.98  # of the flat pixels
+_MARGIN = 2.0  # levels that a flat colour may be off beyond the tolerance
+_TIGHT = 0.8  # an even spread puts half of the pixels within half the distance
 _SQUARE = np.ones((3, 3), dtype=np.uint8)
 
 
 @dataclass(frozen=True)
 class Palette:
-    """``colors`` (n, 3) float32 in 0..255, most frequent first, and the share of the flat pixels
-    that lie within the tolerance of one of them."""
+    """``colors`` (n, 3) float32 in 0..255, most frequent first; the share of the pixels within
+    ``radius`` of one of them, and the share within half of it."""
 
     colors: F32
+    radius: float
     share: float
+    close_share: float
+
+    @property
+    def is_tight(self) -> bool:
+        """False where steps of a ramp were taken for colours: their pixels spread out evenly, and
+        the steps lie as close as the search for them allows."""
+        apart = np.abs(self.colors[:, None] - self.colors).max(axis=2)
+        np.fill_diagonal(apart, np.inf)
+        return self.close_share >= _TIGHT * self.share and bool(apart.min() > 2.0 * self.radius)
 
 
 def flatness(image: NDArray) -> NDArray:
@@ -43,15 +55,22 @@ def flatness(image: NDArray) -> NDArray:
 def palette_of(colors: NDArray, tolerance: float, limit: int = MAX_COLORS) -> Palette:
     """The frequent colours of ``colors`` (n, 3) in 0..255; ``tolerance`` in levels."""
     rest = colors.astype(np.float32)
-    radius = tolerance + 2.0
+    radius = tolerance + _MARGIN
     found: list[NDArray] = []
     while len(rest) > (1 - _ENOUGH) * len(colors) and len(found) < limit:
         value = _densest(rest, radius)
-        near = np.abs(rest - value).max(axis=1) <= radius
         found.append(value)
-        rest = rest[~near]
-    share = 1.0 - len(rest) / max(len(colors), 1)
-    return Palette(np.array(found, dtype=np.float32).reshape(-1, 3), share)
+        rest = rest[np.abs(rest - value).max(axis=1) > radius]
+    return _measured(np.array(found, dtype=np.float32).reshape(-1, 3), colors, radius)
+
+
+def _measured(palette: F32, colors: NDArray, radius: float) -> Palette:
+    """The palette with its shares of ``colors`` (n, 3)."""
+    if len(palette) == 0 or len(colors) == 0:
+        return Palette(palette, radius, 0.0, 0.0)
+    off = np.abs(colors[:, None, :3].astype(np.float32) - palette).max(axis=2).min(axis=1)
+    near, close = np.mean(off <= radius), np.mean(off <= 0.5 * radius)
+    return Palette(palette, radius, float(near), float(close))
 
 
 def _densest(colors: F32, radius: float) -> F32:
@@ -94,9 +113,7 @@ def ring_palette(crop: NDArray, region: Region, tolerance: float) -> Palette:
     flat = ring & region.clear & (flatness(crop) <= 2.0 * tolerance)
     chosen = crop[flat if flat.any() else ring][:, :3]
     palette = palette_of(chosen, tolerance)
-    off = crop[ring][:, None, :3].astype(np.float32) - palette.colors
-    explained = np.abs(off).max(axis=2).min(axis=1) <= tolerance + 2.0
-    return Palette(palette.colors, float(explained.mean()))
+    return _measured(palette.colors, crop[ring], tolerance + _MARGIN)
 
 
 def paint_palette(crop: NDArray, region: Region, colors: F32) -> None:

@@ -63,8 +63,10 @@ def _solved(values: F32, hole: NDArray) -> F32:
     return start
 
 
-def _planes(values: F32) -> F32:
-    return values if values.ndim == 3 else values[..., None]
+def _planes(values: NDArray) -> F32:
+    """OpenCV drops an axis of one channel."""
+    planes = values if values.ndim == 3 else values[..., None]
+    return planes.astype(np.float32, copy=False)
 
 
 def _cascade(values: F32, inside: NDArray) -> F32:
@@ -78,7 +80,7 @@ def _cascade(values: F32, inside: NDArray) -> F32:
     half = _half_size(inside)
     share = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
     coarse = _planes(cv2.resize(guess, half, interpolation=cv2.INTER_AREA))
-    coarse = coarse / np.maximum(share, 1e-6)[..., None]
+    coarse /= np.maximum(share, 1e-6)[..., None]
     coarse = _cascade(coarse, (share < 1e-3).astype(np.uint8))
     finer = _planes(cv2.resize(coarse, inside.shape[::-1], interpolation=cv2.INTER_LINEAR))
     cv2.copyTo(finer, inside, guess)
@@ -100,7 +102,7 @@ def _relaxed(values: F32, inside: NDArray, source: F32 | None, steps: int) -> F3
 
 
 def _like(array: NDArray, shaped: F32) -> F32:
-    return array.reshape(shaped.shape)
+    return array.reshape(shaped.shape).astype(np.float32, copy=False)
 
 
 def _v_cycle(values: F32, inside: NDArray, source: F32 | None) -> None:

@@ -97,10 +97,9 @@ def _plain_of(colors: Array) -> Shade:
     cells = (colors.astype(np.int64) >> 4) @ np.array([256, 16, 1])
     value = np.median(colors[cells == np.bincount(cells).argmax()], axis=0)
     for _ in range(3):
-        near = colors[np.abs(colors - value).max(axis=1) <= 8.0]
-        value = near.mean(axis=0)
-    exact = np.rint(value)
-    if np.mean((colors == exact).all(axis=1)) > 0.5 * len(near) / len(colors):
+        value = colors[np.abs(colors - value).max(axis=1) <= 8.0].mean(axis=0)
+    exact, near = np.rint(value), np.abs(colors - value).max(axis=1) <= 8.0
+    if np.mean((colors[near] == exact).all(axis=1)) > 0.5:
         value = exact
     off = np.abs(colors - value).max(axis=1)
     return plain(value, residual=float(np.median(off)))

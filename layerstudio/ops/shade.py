@@ -64,7 +64,9 @@ class Shade:
     def render(self, bounds: Bounds) -> F32:
         """``(h, w, 3)`` float32 in 0..255 over a rectangle, also beyond what was fitted."""
         if self.kind == "plain":
-            return np.broadcast_to(np.float32(self.colors[0]), (*bounds.extent.shape, 3)).copy()
+            return np.broadcast_to(
+                np.array(self.colors[0], dtype=np.float32), (*bounds.extent.shape, 3)
+            ).copy()
         x = np.arange(bounds.x, bounds.right, dtype=np.float32)[None, :]
         y = np.arange(bounds.y, bounds.bottom, dtype=np.float32)[:, None]
         return self.at(x, y)
