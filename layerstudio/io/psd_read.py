@@ -175,8 +175,9 @@ class _Reader:
             self.notes.append(f"Density and feather of the mask of {name!r} were left out.")
         if raw.bounds.is_empty or not raw.data[1]:
             # A mask without pixels is its outside value everywhere.
-            nothing = np.zeros((0, 0), self.colors.dtype)
-            return Mask(Bounds(0, 0, 0, 0), nothing, raw.outside, raw.enabled)
+            place = raw.bounds if raw.bounds.is_empty else Bounds(raw.bounds.x, raw.bounds.y, 0, 0)
+            nothing = np.zeros(place.extent.shape, self.colors.dtype)
+            return Mask(place, nothing, raw.outside, raw.enabled)
         self._reserve(raw.bounds, name)
         pixels = self.colors.alpha(self._plane(raw.data, raw.bounds))
         return Mask(raw.bounds, pixels, raw.outside, raw.enabled)
