@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from layerstudio.composite import composite
-from layerstudio.document import BlendMode, Document, Group, Layer, NodePath
+from layerstudio.composite import composite_pixels
+from layerstudio.document import Document, Group, Layer, NodePath
 from layerstudio.errors import InvalidRequest
+from layerstudio.metrics.recompose import recomposition_error
 from layerstudio.picture import Picture
 from layerstudio.pipelines.api import decompose
 from layerstudio.progress import CancelToken, ProgressCallback
@@ -32,7 +31,7 @@ def split(
 
     The group takes over name, opacity, blend mode, mask, visibility, lock and clipping, so that
     the document looks as before; ``metadata["split_max_error"]`` is the measured difference of the
-    flattened documents. Raises ``InvalidRequest`` for a layer that is not there, a group, an empty
+    flattened documents in 8-bit levels. Raises ``InvalidRequest`` for a layer that is not there, a group, an empty
     layer or an unknown option, and whatever ``decompose`` raises.
     """
     path = find_layer(document, layer)
@@ -43,17 +42,17 @@ def split(
         name=whole.name,
         children=parts.children,
         opacity=whole.opacity,
-        blend=BlendMode.NORMAL if whole.blend is BlendMode.PASS_THROUGH else whole.blend,
+        blend=whole.blend,
         visible=whole.visible,
         locked=whole.locked,
         clipped=whole.clipped,
         mask=whole.mask,
     )
     changed = document.replaced(path, group)
-    error = np.abs(composite(changed, whole.bounds) - composite(document, whole.bounds)).max()
+    error = recomposition_error(changed, composite_pixels(document))
     return replace(
         changed,
-        metadata={**changed.metadata, ERROR_KEY: f"{error:.6f}"},
+        metadata={**changed.metadata, ERROR_KEY: f"{error.max_error:g}"},
         notes=(*changed.notes, *parts.notes),
     )
 
