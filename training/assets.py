@@ -36,6 +36,7 @@ _FOLDERS = (
     *("animals", "buildings", "containers", "decorations", "education", "electronics", "food"),
     *("office", "people", "plants", "recreation", "science", "tools", "transportation"),
 )
+_NOT_INSIDE = ("roadsigns", "aiga-symbols", "cards", "weapons", "hummers", "pantyhose", "religion")
 _MAX_SVG_BYTES = 300_000  # larger ones are traced photographs that take seconds to render
 
 
@@ -66,7 +67,7 @@ class PackedSprites:
         return tuple(sorted(self._members))
 
     def read(self, name: str) -> U8 | None:
-        return _decoded(self._zip.read(self._members[name]), "RGBA")
+        return decoded(self._zip.read(self._members[name]), "RGBA")
 
 
 class OpenClipart:
@@ -76,7 +77,7 @@ class OpenClipart:
 
     def __init__(self, cache: Path | None = None, root: Path = OPENCLIPART) -> None:
         self._cache = cache or _default_cache()
-        self._files = _drawings(root)
+        self._files = drawings(root)
 
     @staticmethod
     def is_installed(root: Path = OPENCLIPART) -> bool:
@@ -90,7 +91,7 @@ class OpenClipart:
         if not kept.exists():
             _store(kept, rendered_svg(self._files[name]))
         data = kept.read_bytes()
-        sprite = trimmed(_decoded(data, "RGBA")) if data else None
+        sprite = trimmed(decoded(data, "RGBA")) if data else None
         return sprite if sprite is not None and is_good_sprite(sprite) else None
 
 
@@ -131,7 +132,7 @@ class Assets:
 
     def photograph(self, name: str) -> U8:
         """(h, w, 3)."""
-        return _decoded((self.pack / "photographs" / name).read_bytes(), "RGB")
+        return decoded((self.pack / "photographs" / name).read_bytes(), "RGB")
 
     def font_names(self, split: Split) -> tuple[str, ...]:
         return self._names("fonts", split)
@@ -197,11 +198,13 @@ def shrunk(sprite: U8, side: int) -> U8:
     return to_u8(unpremultiply(small))
 
 
-def _drawings(root: Path) -> dict[str, Path]:
+def drawings(root: Path = OPENCLIPART) -> dict[str, Path]:
+    """openclipart-svg's cut-out drawings by file name."""
     found: dict[str, Path] = {}
     for folder in _FOLDERS:
         for path in sorted((root / folder).rglob("*.svg")):
-            if path.stat().st_size <= _MAX_SVG_BYTES:
+            inside = path.relative_to(root).parts
+            if path.stat().st_size <= _MAX_SVG_BYTES and not set(inside) & set(_NOT_INSIDE):
                 found.setdefault(path.name, path)
     return found
 
@@ -219,7 +222,7 @@ def _store(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
-def _decoded(data: bytes, mode: str) -> U8:
+def decoded(data: bytes, mode: str) -> U8:
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert(mode))
 
