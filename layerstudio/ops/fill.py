@@ -18,7 +18,7 @@ from layerstudio.color import U8
 from layerstudio.geometry import Bounds
 from layerstudio.ops import regions
 from layerstudio.ops.fill_exemplar import fill_exemplar
-from layerstudio.ops.fill_palette import flatness, paint_palette, ring_palette
+from layerstudio.ops.fill_palette import Palette, drift, flatness, paint_palette, ring_palette
 from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.ops.gradient import best_shade
 from layerstudio.ops.shade import Shade
@@ -34,6 +34,8 @@ _SHADE_SHARE = 0.93
 _SHADE_AREA = 600  # pixels; below, a membrane shows the same and costs less
 _ROUGHNESS = 2.5  # levels from the local mean; more is texture or an edge
 _ROUGH_SHARE = 0.05  # of the ring; one edge that crosses a ring takes about as much
+_EDGE = 40.0  # levels within a 3 x 3 neighbourhood
+_EDGE_SHARE = 0.01  # of the ring
 _THIN = 2.5  # pixels; a hole this thin has no room for texture
 _MEMBRANE_REACH = 24  # pixels of surroundings that a membrane can make use of
 
@@ -118,10 +120,7 @@ def _fill_region(
         shown = np.clip(np.rint(shade.render(Bounds.full(region.box.extent))), 0, 255)
         result[region.box.slices][region.inside] = shown.astype(np.uint8)[region.inside]
         return FilledRegion(bounds, FillKind.GRADIENT, shade.moved(region.box.x, region.box.y))
-    if (
-        palette.share >= _PALETTE_SHARE
-        and _flat_share(crop, region, 2.0 * tolerance) >= _FLAT_SHARE
-    ):
+    if _is_flat(crop, region, palette, tolerance):
         paint_palette(result[region.box.slices], region, palette.colors)
         return FilledRegion(bounds, FillKind.PALETTE)
     return FilledRegion(bounds, _fill_loosely(image, hole, region, result, tolerance, seed))
@@ -139,7 +138,8 @@ def _fill_loosely(
     crop = image[region.box.slices]
     limit = _ROUGHNESS + 0.75 * (tolerance - _BASE_TOLERANCE)
     thickness = region.thickness
-    if thickness <= _THIN or _rough_share(crop, region, limit) <= _ROUGH_SHARE:
+    rough = _has_edge(crop, region) or _rough_share(crop, region, limit) > _ROUGH_SHARE
+    if thickness <= _THIN or not rough:
         wide = regions.widened(region, hole, _MEMBRANE_REACH)
         filled = fill_smooth(image[wide.box.slices], ~wide.known)
         kind = FillKind.SMOOTH
@@ -156,6 +156,21 @@ def _gradient(crop: U8, region: regions.Region, tolerance: float) -> Shade | Non
     if region.area < _SHADE_AREA or _flat_share(crop, region, 3.0 * tolerance) < 0.8:
         return None
     return best_shade(crop, region.ring, tolerance, _SHADE_SHARE)
+
+
+def _is_flat(crop: U8, region: regions.Region, palette: Palette, tolerance: float) -> bool:
+    """Few colours explain the ring, and none of them is a step of a ramp."""
+    return (
+        palette.share >= _PALETTE_SHARE
+        and palette.is_tight
+        and _flat_share(crop, region, 2.0 * tolerance) >= _FLAT_SHARE
+        and (drift(crop, region.ring, palette) <= tolerance or _has_edge(crop, region))
+    )
+
+
+def _has_edge(crop: U8, region: regions.Region) -> bool:
+    """An edge crosses the ring; a membrane would smear it, which is worse than a stepped ramp."""
+    return _flat_share(crop, region, _EDGE) < 1.0 - _EDGE_SHARE
 
 
 def _flat_share(crop: U8, region: regions.Region, tolerance: float) -> float:

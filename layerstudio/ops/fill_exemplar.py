@@ -91,6 +91,7 @@ def _begin(picture: F32, hole: Bools, coarser: _Level | None, rng) -> _Level | N
     allowed = ~near
     allowed[:_RADIUS] = allowed[-_RADIUS:] = False
     allowed[:, :_RADIUS] = allowed[:, -_RADIUS:] = False
+    allowed = _as_rough_as_ring(picture, near, allowed)
     sources = np.argwhere(allowed).astype(np.int32)
     targets = np.argwhere(near).astype(np.int32)
     if len(sources) < 16:
@@ -106,6 +107,21 @@ def _begin(picture: F32, hole: Bools, coarser: _Level | None, rng) -> _Level | N
         _inherit(level, coarser)
         _vote(level)
     return level
+
+
+def _as_rough_as_ring(picture: F32, near: Bools, allowed: Bools) -> Bools:
+    """``allowed`` without places much smoother than anything beside the hole.
+
+    A smooth patch is close to the mean of every rough one, so voting would drift to it.
+    """
+    side = (_SIDE, _SIDE)
+    mean, square = cv2.blur(picture, side), cv2.blur(picture * picture, side)
+    rough = np.sqrt(np.maximum(square - mean * mean, 0.0)).max(axis=2)
+    ring = allowed & (cv2.dilate(near.view(np.uint8), np.ones((9, 9), dtype=np.uint8)) > 0)
+    if not ring.any():
+        return allowed
+    kept = allowed & (rough >= 0.5 * np.percentile(rough[ring], 10))
+    return kept if np.count_nonzero(kept) >= 0.1 * np.count_nonzero(allowed) else allowed
 
 
 def _nearest_known(picture: F32, hole: Bools) -> F32:

@@ -38,11 +38,8 @@ class Palette:
 
     @property
     def is_tight(self) -> bool:
-        """False where steps of a ramp were taken for colours: their pixels spread out evenly, and
-        the steps lie as close as the search for them allows."""
-        apart = np.abs(self.colors[:, None] - self.colors).max(axis=2)
-        np.fill_diagonal(apart, np.inf)
-        return self.close_share >= _TIGHT * self.share and bool(apart.min() > 2.0 * self.radius)
+        """False where steps of a ramp were taken for colours: their pixels spread out evenly."""
+        return self.close_share >= _TIGHT * self.share
 
 
 def flatness(image: NDArray) -> NDArray:
@@ -114,6 +111,25 @@ def ring_palette(crop: NDArray, region: Region, tolerance: float) -> Palette:
     chosen = crop[flat if flat.any() else ring][:, :3]
     palette = palette_of(chosen, tolerance)
     return _measured(palette.colors, crop[ring], tolerance + _MARGIN)
+
+
+def drift(crop: NDArray, ring: NDArray, palette: Palette) -> float:
+    """How many levels a palette colour changes over its part of the ``ring`` (h, w), at most.
+
+    The range of an affine fit to position: noise has none, and a step of a ramp has the step's.
+    """
+    rows, columns = np.nonzero(ring)
+    pixels = crop[rows, columns, :3].astype(np.float32)
+    off = np.abs(pixels[:, None] - palette.colors).max(axis=2)
+    labels = np.where(off.min(axis=1) <= palette.radius, off.argmin(axis=1), -1)
+    worst = 0.0
+    for label in range(len(palette.colors)):
+        mine = labels == label
+        if np.count_nonzero(mine) >= 0.05 * len(labels):
+            place = np.stack([rows[mine], columns[mine], np.ones(mine.sum())], axis=1)
+            slopes = np.linalg.lstsq(place, pixels[mine], rcond=None)[0]
+            worst = max(worst, float(np.ptp(place @ slopes, axis=0).max()))
+    return worst
 
 
 def paint_palette(crop: NDArray, region: Region, colors: F32) -> None:
