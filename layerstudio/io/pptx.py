@@ -12,8 +12,8 @@ from io import BytesIO
 from pathlib import Path
 
 from pptx import Presentation
-from pptx.opc.packuri import PackURI
 from pptx.opc.package import Part
+from pptx.opc.packuri import PackURI
 from pptx.shapes.base import BaseShape
 from pptx.shapes.shapetree import GroupShapes, SlideShapes
 from pptx.util import Emu
@@ -78,7 +78,9 @@ class SlideScale:
         emu = min(max(wanted, smallest), largest)
         notes = []
         if emu != wanted:
-            notes.append(f"The slide was scaled to {EMU_PER_INCH / emu:.4g} pixels per inch to fit.")
+            notes.append(
+                f"The slide was scaled to {EMU_PER_INCH / emu:.4g} pixels per inch to fit."
+            )
         if smallest > largest:
             notes.append("The slide is wider than the picture: sides are 1 to 56 inches.")
         width, height = (min(max(round(side * emu), MIN_SIDE), MAX_SIDE) for side in extent)
@@ -132,7 +134,9 @@ class _SlideWriter:
 
     def add_layer(self, shapes: SlideShapes | GroupShapes, layer: Layer) -> BaseShape | None:
         if live_text(layer, self.text):
-            self.notes.append(f"{layer.name!r} is live text: its font may look different elsewhere.")
+            self.notes.append(
+                f"{layer.name!r} is live text: its font may look different elsewhere."
+            )
             return add_text_box(shapes, layer, self.scale.emu)
         placed = placed_layer(layer, self.document.icc_profile)
         if placed is None:

@@ -17,7 +17,7 @@ EXTENT = Extent(157, 111)
 FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 
 
-def picture(bounds: Bounds, seed: int, low: int = 0, dtype=np.uint8) -> np.ndarray:
+def picture(bounds: Bounds, seed: int, low: int = 0, dtype: type = np.uint8) -> np.ndarray:
     """Smooth colours, and alpha that falls from the middle; ``low`` is the least alpha."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0 : bounds.height, 0 : bounds.width].astype(np.float32)
@@ -30,11 +30,13 @@ def picture(bounds: Bounds, seed: int, low: int = 0, dtype=np.uint8) -> np.ndarr
     return np.rint(rgba * np.iinfo(dtype).max).astype(dtype)
 
 
-def layer(name: str, bounds: Bounds, seed: int, low: int = 0, dtype=np.uint8, **fields) -> Layer:
+def layer(
+    name: str, bounds: Bounds, seed: int, low: int = 0, dtype: type = np.uint8, **fields
+) -> Layer:
     return Layer(name, bounds, picture(bounds, seed, low, dtype), **fields)
 
 
-def background(dtype=np.uint8) -> Layer:
+def background(dtype: type = np.uint8) -> Layer:
     full = Bounds.full(EXTENT)
     return layer("Background", full, 1, 255, dtype=dtype, role=Role.BACKGROUND)
 
@@ -44,7 +46,7 @@ def mask(bounds: Bounds, outside: int = 0) -> Mask:
     return Mask(bounds, np.repeat(ramp[None], bounds.height, axis=0), outside)
 
 
-def rich_document(dtype=np.uint8) -> Document:
+def rich_document(dtype: type = np.uint8) -> Document:
     """Every feature: modes known and unknown to CSS, groups, masks, clipping, off-canvas parts."""
     group = Group(
         "Gruppe <b>",

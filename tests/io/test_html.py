@@ -169,7 +169,8 @@ def test_the_controls_work(tmp_path):
       document.querySelectorAll(".plane").forEach((p) => p.hidden && report.off.push(p.id));
       report.apart = getComputedStyle(document.getElementById("plane-5")).transform;
       row("vivid").querySelector(".pick").click();
-      report.alone = [...document.querySelectorAll(".plane")].filter((p) => !p.hidden).map((p) => p.id);
+      const planes = [...document.querySelectorAll(".plane")];
+      report.alone = planes.filter((p) => !p.hidden).map((p) => p.id);
       report.save = row("vivid").querySelector("a[download]").download;
       report.buttons = [...document.querySelectorAll("button, input, a")]
         .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim())).length;
