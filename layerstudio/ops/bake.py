@@ -83,12 +83,12 @@ class _Baker:
     ) -> tuple[Node, ...]:
         """Siblings, bottom to top; none of the result is clipped, and all modes are ``modes``."""
         done: tuple[Node, ...] = ()
-        for base, clipped in _clipping_runs(nodes):
-            under = (*beneath, *done)
+        for bottom, clipped in _clipping_runs(nodes):
+            base, under = replace(bottom, clipped=False), (*beneath, *done)
             if clipped:
                 done = (*done, *self.bake_run(base, clipped, under, modes))
             else:
-                done = (*done, self.bake(replace(base, clipped=False), under, modes))
+                done = (*done, self.bake(base, under, modes))
         return done
 
     def bake(self, node: Node, beneath: tuple[Node, ...], modes: frozenset[BlendMode]) -> Node:
