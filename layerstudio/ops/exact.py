@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from layerstudio.color import F32, Pixels, full_scale
+from layerstudio.color import F32, Pixels, channel_max, full_scale
 from layerstudio.document import BlendMode, Layer
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.ops.unblend import least_alpha, unblend_colour
@@ -144,7 +144,7 @@ def _settle_layer(
     shown = colour * alpha[..., None] + backdrop * (1.0 - alpha[..., None])
     opaque = mine & (wanted_alpha >= 255)
     bare = opaque & (covered < 1) & (alpha < 1)
-    off = opaque & ((np.abs(shown - wanted).max(axis=-1) > 0.5) | bare)
+    off = opaque & ((channel_max(np.abs(shown - wanted)) > 0.5) | bare)
     if off.any():
         fixed_alpha = np.maximum(alpha[off], least_alpha(wanted[off], backdrop[off]))
         fixed_alpha[bare[off]] = 1.0

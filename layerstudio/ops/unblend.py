@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from layerstudio.color import F32
+from layerstudio.color import F32, channel_max
 
 
 def project_alpha(image: F32, foreground: F32, background: F32) -> F32:
@@ -19,8 +19,8 @@ def project_alpha(image: F32, foreground: F32, background: F32) -> F32:
     and alpha is 0.
     """
     axis = foreground - background
-    length = np.einsum("...c,...c->...", axis, axis)
-    along = np.einsum("...c,...c->...", axis, image - background)
+    length = _dot(axis, axis)
+    along = _dot(axis, image - background)
     alpha = np.divide(along, length, out=np.zeros_like(along), where=length > 1e-6)
     return np.clip(alpha, 0.0, 1.0, out=alpha)
 
@@ -43,7 +43,11 @@ def least_alpha(image: F32, background: F32) -> F32:
     room = np.where(image > background, 255.0 - background, background)
     need = np.abs(image - background)
     ratio = np.divide(need, room, out=np.zeros_like(need), where=room > 1e-6)
-    return np.clip(ratio.max(axis=-1), 0.0, 1.0)
+    return np.clip(channel_max(ratio), 0.0, 1.0)
+
+
+def _dot(a: F32, b: F32) -> F32:
+    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
 
 
 def unknown_veil(

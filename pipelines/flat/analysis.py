@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerstudio.color import F32, U8
+from layerstudio.color import F32, U8, channel_max
 from layerstudio.geometry import Bounds, Extent
 
-# Levels between neighbours that a clean gradient may have: one step of rounding, and one more
-# where two channels of a steep gradient round apart.
-_CLEAN_STEP = 2
+# Levels between neighbours that a clean gradient may have: 200 levels over 100 pixels, and one
+# more from rounding.
+_CLEAN_STEP = 3
 _NOISY_STEP = 7
 
 
@@ -78,10 +78,10 @@ def local_step(rgb: U8) -> U8:
     """Largest absolute difference of any channel to the right and lower neighbour, (h, w)."""
     step = np.zeros(rgb.shape[:2], np.uint8)
     if rgb.shape[1] > 1:
-        across = cv2.absdiff(rgb[:, 1:], rgb[:, :-1]).max(axis=2)
+        across = channel_max(cv2.absdiff(rgb[:, 1:], rgb[:, :-1]))
         step[:, :-1] = across
     if rgb.shape[0] > 1:
-        down = cv2.absdiff(rgb[1:], rgb[:-1]).max(axis=2)
+        down = channel_max(cv2.absdiff(rgb[1:], rgb[:-1]))
         np.maximum(step[:-1], down, out=step[:-1])
     return step
 
@@ -98,7 +98,7 @@ def find_regions(mask: NDArray[np.bool_]) -> Regions:
 def residual(rgb: U8, backdrop: F32) -> U8:
     """Largest absolute difference of any channel between a picture and a backdrop, (h, w)."""
     rounded = cv2.convertScaleAbs(backdrop)
-    return cv2.absdiff(rgb, rounded).max(axis=2)
+    return channel_max(cv2.absdiff(rgb, rounded))
 
 
 def hysteresis(values: U8, low: float, high: float) -> NDArray[np.bool_]:

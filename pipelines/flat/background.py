@@ -20,7 +20,7 @@ _BORDER_SHARE = 0.25
 _AREA_SHARE = 0.25
 # Share of a candidate's pixels that the fitted fill must show within tolerance; soft shadows on
 # the background are the rest.
-_FIT_SHARE = 0.9
+_FIT_SHARE = 0.78
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,8 +38,8 @@ class FlatMethod:
         rgb = np.ascontiguousarray(picture.pixels[..., :3])
         elements = find_elements(rgb, lossy=picture.lossy)
         layers = [
-            Layer(f"{e.role}", e.bounds, e.pixels(), role=e.role,
-                  provenance=Provenance("flat")) for e in elements
+            Layer(f"{e.role}", e.bounds, e.pixels(), role=e.role, provenance=Provenance("flat"))
+            for e in elements
         ]
         if request.exact:
             layers = make_exact(layers, picture.pixels)

@@ -34,11 +34,9 @@ def find_drawings(analysis: Analysis, backdrop: F32, mask: NDArray[np.bool_]) ->
     return sorted(elements, key=lambda element: -float(element.alpha.sum()))
 
 
-def _drawing(
-    analysis: Analysis, backdrop: F32, bounds: Bounds, own: NDArray[np.bool_]
-) -> Element:
+def _drawing(analysis: Analysis, backdrop: F32, bounds: Bounds, own: NDArray[np.bool_]) -> Element:
     image = analysis.rgb[bounds.slices].astype(np.float32)
-    alpha, colour = cut_out(image, backdrop[bounds.slices], own)
+    alpha, colour = cut_out(image, backdrop[bounds.slices], own, analysis.tolerance)
     box = Bounds.of_mask(alpha > 0)
     return Element(
         Role.OBJECT,

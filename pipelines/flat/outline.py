@@ -1,4 +1,4 @@
-"""Simple outlines of panels: rectangle, rounded rectangle, pill, ellipse, and any convex shape.
+"""Outlines of panels: rectangle, rounded rectangle, pill, ellipse, or whatever a region's is.
 
 Outlines are signed distances evaluated at pixel centres, so that coverage is antialiased.
 """
@@ -45,17 +45,20 @@ def candidates(mask: NDArray[np.bool_], bounds: Bounds) -> list[Outline]:
         return []
     shape = mask.shape
     radius = _corner_radius(mask, box)
+    shortest = min(box.width, box.height)
+    round_box = abs(box.width - box.height) <= 0.04 * shortest
     found = [Outline("rectangle", bounds, _rounded(shape, box, 0.0))]
-    if radius >= 1.5:
-        shortest = min(box.width, box.height) / 2
-        name = "pill" if radius > 0.9 * shortest else "rounded rectangle"
-        radius = shortest if name == "pill" else radius
+    if radius > 0.2 * shortest:
+        name = "circle" if round_box else "ellipse"
+        found.append(Outline(name, bounds, _ellipse(shape, box)))
+    if radius >= 1.5 and not (round_box and radius > 0.42 * shortest):
+        pill = radius > 0.45 * shortest and not round_box
+        name = "pill" if pill else "rounded rectangle"
+        radius = shortest / 2 if pill else radius
         found.append(Outline(name, bounds, _rounded(shape, box, radius)))
-    if radius > 0.2 * min(box.width, box.height):
-        found.append(Outline("ellipse", bounds, _ellipse(shape, box)))
-    hull = _convex(mask)
-    if hull is not None:
-        found.append(Outline("polygon", bounds, hull))
+    filled = _filled(mask)
+    found.append(Outline("shape", bounds, _distance(filled)))
+    found.append(Outline("polygon", bounds, _distance(_hull(filled))))
     return found
 
 
@@ -98,15 +101,25 @@ def _corner_radius(mask: NDArray[np.bool_], box: Bounds) -> float:
     return float(sorted(radii)[(len(radii) - 1) // 2]) if radii else 0.0
 
 
-def _convex(mask: NDArray[np.bool_]) -> F32 | None:
-    """Distance to the convex hull of a mask that fills nearly all of it; None otherwise."""
+def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask without its holes."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return None
-    hull = cv2.convexHull(np.concatenate(contours))
     filled = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(filled, hull, 1)
+    cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
+    return filled.astype(bool)
+
+
+def _hull(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(filled, cv2.convexHull(np.concatenate(contours)), 1)
+    return filled.astype(bool)
+
+
+def _distance(mask: NDArray[np.bool_]) -> F32:
+    """Signed distance to a mask's edge; the picture's own border is no edge."""
+    filled = mask.astype(np.uint8)
     outside = cv2.distanceTransform(1 - filled, cv2.DIST_L2, 5)
     inside = cv2.distanceTransform(filled, cv2.DIST_L2, 5)
     # distanceTransform counts from the neighbouring pixel's centre: half a pixel to the edge.
-    return np.where(filled > 0, 0.5 - inside, outside - 0.5).astype(np.float32)
+    return np.where(mask, 0.5 - inside, outside - 0.5).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Panels: filled simple outlines that lie on the backdrop and carry other things.
+"""Panels: filled outlines that lie on the backdrop and carry other things.
 
 Found bottom-up: a round finds every panel whose edge touches the present backdrop, lays them on
 it, and the next round sees those that lie on these. What hides part of a panel does not matter,
@@ -9,37 +9,55 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
-from layerstudio.document import Role
 from layerstudio.geometry import Bounds
-from layerstudio.ops.gradient import best_shade
-from layerstudio.ops.unblend import project_alpha, unknown_veil
-from layerstudio.pipelines.flat.analysis import Analysis, dilate, erode, residual
+from layerstudio.pipelines.flat.analysis import Analysis, erode, residual
 from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.outline import Outline, candidates
+from layerstudio.pipelines.flat.panel_paint import paint_panel
 from layerstudio.pipelines.flat.shadows import shadow_of, soft_darkness
 
 _MAX_ROUNDS = 5
-_PAD = 4
+_PAD = 20  # room for a border around the fill
 _MIN_SIDE = 12
 _MIN_SHARE = 0.004  # of the canvas, for a panel that carries something
+_MIN_FREE_SHARE = 0.08  # of the canvas, for outlines that clip art has too
+_MIN_PLAIN_SHARE = 0.025  # of the canvas, for one that carries anything but text
 _MIN_BARE_SHARE = 0.03  # of the canvas, for one that carries nothing
 _MAX_ERROR = 0.015  # of the outline's area: region outside it, or backdrop seen inside it
+_MAX_HOLE = 0.03  # of the outline's area: a larger hole with backdrop in it is a hole
 _MIN_SUPPORT = 0.45  # of the outline's length: region inside, backdrop outside
-_MIN_FILL = 0.2  # of the outline's area that shows the fill
+_MIN_FREE_SUPPORT = 0.8  # the same for outlines that follow the region
+_MIN_FILL = 0.3  # of the outline's area that shows the fill
+_MAX_BORDER = 14  # pixels
 _EDGE_BAND = 3.0  # pixels around an outline where what is left over is the edge's own
-_BAND = 2.0  # pixels around an outline where alpha is measured instead of computed
+
+_STRICT = ("rectangle", "rounded rectangle", "pill")
+_FREE = ("shape", "polygon")  # outlines that follow the region
 
 
 @dataclass(eq=False)
-class _Found:
+class Found:
+    """A panel: ``outline`` of its fill, the ``region`` (h, w) that shows it, and the thickness of
+    the border around it in pixels, 0 for none."""
+
     label: int
     outline: Outline
     region: NDArray[np.bool_]
-    support: float
+    border: float
+
+    @property
+    def outer(self) -> F32:
+        """Signed distance to the outer edge, border included."""
+        return self.outline.distance - np.float32(self.border)
+
+    @property
+    def area(self) -> int:
+        return int(np.count_nonzero(self.outer < 0))
 
 
 def find_panels(analysis: Analysis, backdrop: F32) -> tuple[list[Element], NDArray[np.bool_]]:
@@ -56,59 +74,65 @@ def find_panels(analysis: Analysis, backdrop: F32) -> tuple[list[Element], NDArr
         if not found:
             break
         for item in _bottom_up(found):
-            for element in _with_shadow(analysis, backdrop, soft, item):
+            made = _with_shadow(analysis, backdrop, soft, item)
+            if not made:
+                continue
+            for element in made:
                 lay_over(backdrop, element)
-                elements.append(element)
-            edges[item.outline.bounds.slices] |= np.abs(item.outline.distance) <= _EDGE_BAND
+            elements += made
+            near = np.minimum(np.abs(item.outer), np.abs(item.outline.distance)) <= _EDGE_BAND
+            edges[item.outline.bounds.slices] |= near
     return elements, edges
 
 
 def _with_shadow(
-    analysis: Analysis, backdrop: F32, soft: NDArray[np.bool_], item: _Found
+    analysis: Analysis, backdrop: F32, soft: NDArray[np.bool_], item: Found
 ) -> list[Element]:
     """The panel, and before it its shadow, on which its own edge is then measured."""
-    panel = _to_element(analysis, backdrop, item)
+    panel = _painted(analysis, backdrop, item)
     if panel is None:
         return []
     hidden = residual(analysis.rgb, backdrop) > analysis.tolerance
-    shadow = shadow_of(analysis, backdrop, soft, panel, hidden)
+    shadow = shadow_of(analysis, backdrop, soft, panel, hidden, only_fitted=True)
     if shadow is None:
         return [panel]
     shaded = backdrop.copy()
     lay_over(shaded, shadow)
-    return [shadow, _to_element(analysis, shaded, item) or panel]
+    return [shadow, _painted(analysis, shaded, item) or panel]
+
+
+def _painted(analysis: Analysis, backdrop: F32, item: Found) -> Element | None:
+    bounds = item.outline.bounds
+    image = analysis.rgb[bounds.slices].astype(np.float32)
+    sure = erode(item.region, 1) & item.outline.inside(2.0)
+    return paint_panel(
+        image, backdrop[bounds.slices], item.outline, sure, item.border, analysis.tolerance
+    )
 
 
 def _round(
     analysis: Analysis, backdrop: F32, soft: NDArray[np.bool_], used: set[int]
-) -> list[_Found]:
+) -> list[Found]:
     off = residual(analysis.rgb, backdrop)
     seen = (off <= analysis.tolerance) | soft
     regions = analysis.regions
     least = max(200, int(_MIN_SHARE * _MIN_FILL * analysis.extent.pixel_count))
     found = []
-    for label in np.argsort(-regions.areas):
-        label = int(label)
-        if regions.areas[label] < least:
-            if label != 0:
-                break
-            continue
-        if label == 0 or label in used:
-            continue
-        item = _panel_at(analysis, label, seen)
-        if item is not None:
-            found.append(item)
-            used.add(label)
+    for label in np.flatnonzero(regions.areas >= least):
+        if label != 0 and int(label) not in used:
+            item = _panel_at(analysis, int(label), seen)
+            if item is not None:
+                found.append(item)
+                used.add(int(label))
     return found
 
 
-def _panel_at(analysis: Analysis, label: int, seen: NDArray[np.bool_]) -> _Found | None:
-    """The panel whose fill is this region, if the region has a simple outline on the backdrop."""
-    extent = analysis.extent
+def _panel_at(analysis: Analysis, label: int, seen: NDArray[np.bool_]) -> Found | None:
+    """The panel whose fill is this region, if the region has an outline on the backdrop."""
     box = analysis.regions.bounds(label)
     if box.width < _MIN_SIDE or box.height < _MIN_SIDE:
         return None
-    bounds = box.padded(_PAD).clamped(extent)
+    bounds = box.padded(_PAD).clamped(analysis.extent)
     region = analysis.regions.mask(label, bounds).copy()
     # Steps are measured to the right and downwards, so that a region lacks its own last pixels
     # there.
@@ -117,52 +141,107 @@ def _panel_at(analysis: Analysis, label: int, seen: NDArray[np.bool_]) -> _Found
     backdrop_seen = seen[bounds.slices]
     if np.count_nonzero(region & backdrop_seen) > 0.5 * np.count_nonzero(region):
         return None
-    best: _Found | None = None
+    best: Found | None = None
     best_error = _MAX_ERROR
     for outline in candidates(region, bounds):
-        error, support = _judge(outline, region, backdrop_seen)
-        if outline.shape == "polygon":
-            # A hull fits nearly anything: only where no simpler outline does.
-            error = max(error, 0.99 * _MAX_ERROR)
-        if error < best_error and support >= _MIN_SUPPORT:
-            best, best_error = _Found(label, outline, region, support), error
-    return best if best is not None and _worth_it(analysis, best) else None
+        if outline.shape in _FREE and best is not None:
+            break  # a simple outline is completed where it is hidden, a free one is not
+        border = _border(outline, region, backdrop_seen)
+        if border is None:
+            continue
+        item = Found(label, outline, region, border)
+        error = _error(item, backdrop_seen)
+        if error < best_error and _is_worth_it(analysis, item):
+            best, best_error = item, error
+    return best
 
 
-def _judge(
-    outline: Outline, region: NDArray[np.bool_], seen: NDArray[np.bool_]
-) -> tuple[float, float]:
-    """Error of an outline (share of its area) and its support (share of its length)."""
-    distance = outline.distance
-    area = max(1, np.count_nonzero(distance < 0))
-    stray = np.count_nonzero(region & (distance > 1.5))
-    holes = np.count_nonzero(seen & (distance < -1.5))
-    just_outside = (distance > 1.5) & (distance < 3.0)
-    just_inside = (distance < -1.0) & (distance > -3.0)
-    # The canvas's own edge counts as support: a panel may run off the picture.
-    inside_share = np.count_nonzero(region & just_inside) / max(1, np.count_nonzero(just_inside))
-    outside = np.count_nonzero(just_outside)
-    outside_share = np.count_nonzero(seen & just_outside) / outside if outside else 1.0
-    return (stray + holes) / area, min(inside_share, outside_share)
+def _border(outline: Outline, region: NDArray[np.bool_], seen: NDArray[np.bool_]) -> float | None:
+    """Thickness of the border between the fill and the backdrop; None without enough support.
+
+    Going outwards from the outline, the backdrop must come into sight along most of its length,
+    at one distance. Support asks for fill just inside and for backdrop just outside.
+    """
+    least = _MIN_SUPPORT if outline.shape not in _FREE else _MIN_FREE_SUPPORT
+    just_inside = (outline.distance < -1.0) & (outline.distance > -3.0)
+    count = np.count_nonzero(just_inside)
+    if count == 0 or np.count_nonzero(region & just_inside) < least * count:
+        return None
+    near = (outline.distance > 0) & (outline.distance < _MAX_BORDER + 4)
+    ring = outline.distance[near].astype(np.int32)
+    length = np.bincount(ring, minlength=_MAX_BORDER + 4)
+    if length.sum() == 0:
+        return 0.0  # the panel fills the canvas
+    bare = np.bincount(ring, weights=seen[near], minlength=_MAX_BORDER + 4)
+    share = bare / np.maximum(length, 1)
+    for distance in range(1, _MAX_BORDER + 2):
+        if min(share[distance], share[distance + 1]) >= least:
+            # An antialiased edge hides the backdrop for a pixel or two; a border for more.
+            return 0.0 if distance <= 2 else float(distance) - 0.5
+    return None
 
 
-def _worth_it(analysis: Analysis, found: _Found) -> bool:
+def _error(item: Found, seen: NDArray[np.bool_]) -> float:
+    """Region outside the outline and backdrop inside it, as a share of its area.
+
+    Small islands of the backdrop's colour deep inside do not count: text may have that colour.
+    """
+    area = max(1, item.area)
+    stray = np.count_nonzero(item.region & (item.outline.distance > 1.2))
+    inside = (seen & (item.outer < -1.2)).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=4)
+    sizes = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
+    sizes[0] = 0
+    at_edge = np.unique(labels[(item.outer > -3.0) & (inside > 0)])
+    island = np.ones(len(sizes), bool)
+    island[at_edge] = False
+    small = island & (sizes < _MAX_HOLE * area)
+    # Many small islands that together hide the fill are a mesh, not text.
+    holes = sizes[~small].sum() + max(0.0, sizes[small].sum() - 0.3 * area)
+    return float(stray + holes) / area
+
+
+def _is_worth_it(analysis: Analysis, item: Found) -> bool:
     """Large, or carrying something: small bare shapes are left to the objects."""
     total = analysis.extent.pixel_count
-    area = np.count_nonzero(found.outline.distance < 0)
-    filled = np.count_nonzero(found.region)
+    area = item.area
+    filled = np.count_nonzero(item.region)
     if filled < _MIN_FILL * area or area < _MIN_SHARE * total:
         return False
-    carried = (found.outline.distance < -3) & ~found.region
-    carries = np.count_nonzero(carried) > max(12, 0.004 * area)
-    return carries or area >= _MIN_BARE_SHARE * total
+    shape = item.outline.shape
+    if shape not in _STRICT and area < _MIN_FREE_SHARE * total:
+        return False
+    if shape in _FREE and item.border > 0:
+        return False  # drawings have outlines too
+    carried = (item.outline.distance < -3) & ~item.region
+    if np.count_nonzero(carried) <= max(12, 0.004 * area):
+        return shape not in _FREE and area >= _MIN_BARE_SHARE * total
+    if shape in ("circle", "ellipse") and item.border > 0 and not _is_island(item, carried):
+        return False  # a drawn ball whose other parts reach its outline
+    return area >= _MIN_PLAIN_SHARE * total or _looks_lettered(item, carried)
 
 
-def _bottom_up(found: list[_Found]) -> list[_Found]:
+def _is_island(item: Found, carried: NDArray[np.bool_]) -> bool:
+    """Whether what a panel carries keeps clear of its outline."""
+    return not (carried & (item.outline.distance > -5)).any()
+
+
+def _looks_lettered(item: Found, carried: NDArray[np.bool_]) -> bool:
+    """Whether a small panel carries a line of text, as a button does."""
+    if not _is_island(item, carried):
+        return False
+    box = Bounds.of_mask(carried)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(carried.astype(np.uint8), connectivity=8)
+    heights = stats[1:, cv2.CC_STAT_HEIGHT].astype(np.float64)
+    heights = heights[heights > 0.4 * heights.max()]
+    alike = len(heights) >= 3 and float(heights.std() / heights.mean()) < 0.3
+    return count > 2 and (alike or box.width >= 1.8 * box.height)
+
+
+def _bottom_up(found: list[Found]) -> list[Found]:
     """Order of one round: a panel that shows its fill where two overlap lies above."""
-    order = sorted(found, key=lambda item: -np.count_nonzero(item.outline.distance < 0))
-    placed: list[_Found] = []
-    for item in order:
+    placed: list[Found] = []
+    for item in sorted(found, key=lambda item: -item.area):
         index = len(placed)
         for at, other in enumerate(placed):
             if _hides(other, item):
@@ -171,7 +250,7 @@ def _bottom_up(found: list[_Found]) -> list[_Found]:
     return placed
 
 
-def _hides(upper: _Found, lower: _Found) -> bool:
+def _hides(upper: Found, lower: Found) -> bool:
     """Whether ``upper``'s fill shows inside ``lower``'s outline, more than the other way round."""
     common = upper.outline.bounds.intersection(lower.outline.bounds)
     if common.is_empty:
@@ -180,68 +259,3 @@ def _hides(upper: _Found, lower: _Found) -> bool:
     low = common.relative_to(lower.outline.bounds).slices
     both = upper.outline.inside(2)[up] & lower.outline.inside(2)[low]
     return np.count_nonzero(both & upper.region[up]) > np.count_nonzero(both & lower.region[low])
-
-
-def _to_element(analysis: Analysis, backdrop: F32, found: _Found) -> Element | None:
-    outline = found.outline
-    bounds = outline.bounds
-    image = analysis.rgb[bounds.slices].astype(np.float32)
-    under = backdrop[bounds.slices]
-    sure = erode(found.region, 1) & outline.inside(2.0)
-    fill = _fill(image, under, sure, analysis)
-    if fill is None:
-        return None
-    opacity, colour = fill
-    coverage = outline.coverage
-    over = under + opacity * (colour - under)
-    measured = project_alpha(image, over, under)
-    band = (np.abs(outline.distance) <= _BAND) & _trusted(image, over, under, analysis.tolerance)
-    alpha = np.where(band, measured, coverage).astype(np.float32) * np.float32(opacity)
-    alpha[alpha < 1.5 / 255] = 0
-    return _cropped(Element(Role.SHAPE, bounds, alpha, colour, outline.shape))
-
-
-def _fill(
-    image: F32, under: F32, sure: NDArray[np.bool_], analysis: Analysis
-) -> tuple[float, F32] | None:
-    """Opacity and colour (h, w, 3) of a panel from the pixels that surely show it."""
-    if np.count_nonzero(sure) < 32:
-        return None
-    tolerance = max(2.0, 0.8 * analysis.tolerance)
-    veil = _veil(image[sure], under[sure], tolerance)
-    if veil is not None:
-        opacity, tint = veil
-        return opacity, np.broadcast_to(np.float32(tint), image.shape).copy()
-    shade = best_shade(image, sure, tolerance, 0.95)
-    if shade is None:
-        return None
-    return 1.0, shade.render(Bounds(0, 0, image.shape[1], image.shape[0]))
-
-
-def _veil(image: NDArray, under: NDArray, tolerance: float) -> tuple[float, NDArray] | None:
-    """A translucent plain panel, where what shines through tells it from an opaque one."""
-    if float(np.ptp(under, axis=0).max()) < 8.0:
-        return None
-    veil = unknown_veil(image, under)
-    if veil is None or not 0.15 < veil[0] < 0.97:
-        return None
-    opacity, tint = veil
-    explained = opacity * tint + (1.0 - opacity) * under
-    fits = np.abs(explained - image).max(axis=1) <= tolerance
-    return veil if fits.mean() > 0.95 else None
-
-
-def _trusted(image: F32, over: F32, under: F32, tolerance: float) -> NDArray[np.bool_]:
-    """Pixels that lie between backdrop and panel colour, so that nothing else is on them."""
-    alpha = project_alpha(image, over, under)[..., None]
-    off = np.abs(under + alpha * (over - under) - image).max(axis=2)
-    return ~dilate(off > tolerance + 3.0, 1)
-
-
-def _cropped(element: Element) -> Element:
-    box = Bounds.of_mask(element.alpha > 0)
-    view = box.slices
-    element.alpha = element.alpha[view].copy()
-    element.colour = element.colour[view].copy()
-    element.bounds = box.moved(element.bounds.x, element.bounds.y)
-    return element

@@ -14,16 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from layerstudio.color import F32
+from layerstudio.color import F32, U8, channel_max
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
 from layerstudio.ops.unblend import project_alpha
-from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions, residual
+from layerstudio.pipelines.flat.analysis import (
+    Analysis,
+    dilate,
+    erode,
+    find_regions,
+    residual,
+)
 from layerstudio.pipelines.flat.element import Element
 
-# Levels between neighbours within a soft shadow: 60 % black over white, blurred by 6 pixels,
-# falls 0.6 * 255 / (6 * sqrt(2 pi)) = 10 levels a pixel at its steepest.
-_SOFT_STEP = 10
+# Share of the backdrop's brightness between neighbours within a soft shadow: 60 % black blurred
+# by 3 pixels falls by 0.6 / (3 * sqrt(2 pi)) = 0.08 a pixel at its steepest.
+_SOFT_STEP = 0.08
+_MIN_HALF_WIDTH = 3  # pixels: thinner darkness is a line
+_PLATEAU_SHARE = 0.006  # of the canvas: a region of this size without any slope is a fill
+_MAX_TINT = 120  # levels: a shadow's colour is dark in every channel
 _MIN_AREA = 60
 _FIT_SIDE = 96  # pixels at which a shadow's numbers are fitted
 _MAX_FIT_ERROR = 0.035  # mean error of alpha with which a fitted shadow is believed
@@ -33,13 +42,75 @@ def soft_darkness(analysis: Analysis, backdrop: F32) -> NDArray[np.bool_]:
     """Pixels that are backdrop made darker, reached from plain backdrop by small steps."""
     off = residual(analysis.rgb, backdrop)
     plain = off <= analysis.tolerance
-    darker = (analysis.rgb.astype(np.float32) <= backdrop + analysis.tolerance).all(axis=2)
-    gentle = find_regions((analysis.step <= _SOFT_STEP) & darker)
+    luma = cv2.cvtColor(analysis.rgb, cv2.COLOR_RGB2GRAY)
+    shaded = cv2.cvtColor(cv2.convertScaleAbs(backdrop), cv2.COLOR_RGB2GRAY)
+    darker = luma <= cv2.add(shaded, np.ceil(analysis.tolerance))
+    slope = cv2.convertScaleAbs(channel_max(backdrop), alpha=_SOFT_STEP, beta=analysis.tolerance)
+    gentle = find_regions((analysis.step <= slope) & darker & ~_plateaus(analysis, off))
     reached = np.zeros(len(gentle.areas), bool)
     reached[np.unique(gentle.labels[plain])] = True
     reached[0] = False
-    soft = reached[gentle.labels] & ~plain
-    return soft & _on_shadow_line(analysis.rgb, backdrop, analysis.tolerance)
+    soft = _broad(reached[gentle.labels] & ~plain)
+    return _shadow_like(analysis, backdrop, soft)
+
+
+def _plateaus(analysis: Analysis, off: U8) -> NDArray[np.bool_]:
+    """Broad flat fills that are clearly not the backdrop: what shows of a soft shadow slopes."""
+    flat = analysis.step <= (0 if analysis.noise < 0.5 else 2)
+    fills = find_regions(flat & (off > 3 * analysis.tolerance))
+    broad = fills.areas >= _PLATEAU_SHARE * analysis.extent.pixel_count
+    broad[0] = False
+    return broad[fills.labels]
+
+
+def _shadow_like(analysis: Analysis, backdrop: F32, soft: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of each soft piece that one dark tint over the backdrop explains."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(soft.astype(np.uint8))
+    kept = np.zeros_like(soft)
+    for label in range(1, count):
+        if stats[label, cv2.CC_STAT_AREA] < _MIN_AREA:
+            continue
+        x, y, width, height = (int(v) for v in stats[label, :4])
+        view = Bounds(x, y, width, height).slices
+        piece = labels[view] == label
+        image = analysis.rgb[view][piece].astype(np.float32)
+        under = backdrop[view][piece]
+        tint = shadow_tint(image, under)
+        alpha = project_alpha(image, tint, under)[:, None]
+        off = np.abs(under + alpha * (tint - under) - image).max(axis=1)
+        fits = off <= analysis.tolerance + 1.5
+        if fits.mean() > 0.5 and tint.max() <= _MAX_TINT and tint.mean() < 0.5 * under.mean():
+            kept[view][piece] = fits
+    return kept
+
+
+def shadow_tint(image: NDArray, under: NDArray) -> F32:
+    """The dark colour towards which a shadow takes its backdrop; pixels are (n, 3).
+
+    Alpha and tint are found in turn: alpha by projection, then the tint by least squares,
+    weighted by alpha. Only their product is certain where the shadow is faint, so the search
+    starts at black and the tint moves away from it no further than the colours demand.
+    """
+    stride = max(1, len(image) // 4000)
+    image, under = image[::stride], under[::stride]
+    tint = np.zeros(3, np.float32)
+    for _ in range(6):
+        alpha = project_alpha(image, tint, under)[:, None]
+        power = float((alpha * alpha).sum())
+        if power < 1e-3:
+            break
+        wanted = (alpha * (image - (1.0 - alpha) * under)).sum(axis=0) / power
+        tint = np.clip(wanted, 0, 255).astype(np.float32)
+    return tint
+
+
+def _broad(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Only the pieces that are somewhere wide: thin ones are outlines of drawings."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    wide = np.zeros(count, bool)
+    wide[np.unique(labels[erode(mask, _MIN_HALF_WIDTH)])] = True
+    wide[0] = False
+    return wide[labels]
 
 
 def _on_shadow_line(rgb, backdrop: F32, tolerance: float) -> NDArray[np.bool_]:
@@ -48,10 +119,10 @@ def _on_shadow_line(rgb, backdrop: F32, tolerance: float) -> NDArray[np.bool_]:
     For black every channel keeps the same share of the backdrop; tinted shadows keep a little more
     of one channel, so shares may differ by an amount that grows with the darkness.
     """
-    kept = (rgb + 1.0) / (backdrop + 1.0)
-    spread = kept.max(axis=2) - kept.min(axis=2)
-    slack = tolerance / np.maximum(backdrop.min(axis=2), 24.0)
-    return spread <= 0.25 * (1.0 - kept.min(axis=2)) + slack
+    kept = (rgb + np.float32(1.0)) / (backdrop + np.float32(1.0))
+    least = channel_min(kept)
+    slack = tolerance / np.maximum(channel_min(backdrop), 24.0)
+    return channel_max(kept) - least <= 0.25 * (1.0 - least) + slack
 
 
 @dataclass(frozen=True)
@@ -79,11 +150,14 @@ def shadow_of(
     soft: NDArray[np.bool_],
     caster: Element,
     hidden: NDArray[np.bool_],
+    *,
+    only_fitted: bool = False,
 ) -> Element | None:
     """The shadow layer beneath ``caster``, from the ``soft`` pixels around it.
 
     ``hidden`` (h, w) marks pixels of the canvas where something else covers what lies beneath,
-    so that nothing is known there. None where no soft darkness touches the caster.
+    so that nothing is known there. None where no soft darkness touches the caster, or where no
+    drop shadow explains it and ``only_fitted`` is set.
     """
     reach = max(24, int(0.25 * max(caster.bounds.width, caster.bounds.height)))
     bounds = caster.bounds.padded(min(reach, 160)).clamped(analysis.extent)
@@ -92,14 +166,19 @@ def shadow_of(
         return None
     image = analysis.rgb[bounds.slices].astype(np.float32)
     under = backdrop[bounds.slices]
-    tint = _tint(image[near], under[near])
+    tint = shadow_tint(image[near], under[near])
     seen = project_alpha(image, tint, under)
     silhouette = np.zeros(bounds.extent.shape, np.float32)
     silhouette[caster.bounds.relative_to(bounds).slices] = caster.alpha
     known = (silhouette < 0.02) & (~hidden[bounds.slices] | near)
     seen[~near & known] = 0.0
     fitted, error = _fit(silhouette, seen, known)
-    alpha = fitted.cast(silhouette) if error <= _MAX_FIT_ERROR else _carried_on(seen, known)
+    if error <= _MAX_FIT_ERROR:
+        alpha = fitted.cast(silhouette)
+    elif only_fitted:
+        return None
+    else:
+        alpha = _carried_on(seen, known)
     alpha[alpha < 1.5 / 255] = 0.0
     colour = np.broadcast_to(np.float32(tint), (*alpha.shape, 3)).copy()
     box = Bounds.of_mask(alpha > 0)
@@ -124,21 +203,6 @@ def _touching(soft: NDArray[np.bool_], caster: Element, bounds: Bounds) -> NDArr
     touched[np.unique(labels[dilate(body, 4)])] = True
     touched[0] = False
     return touched[labels]
-
-
-def _tint(image: NDArray, under: NDArray) -> F32:
-    """The shadow's colour: black, or the dark colour that the darkest pixels point to.
-
-    From B and I alone only the direction ``B - I`` is known; the tint is where that ray leaves
-    the colour cube.
-    """
-    fall = np.median(under - image, axis=0)
-    base = np.median(under, axis=0)
-    if float(fall.max()) <= 0:
-        return np.zeros(3, np.float32)
-    reach = float(np.min(base / np.maximum(fall, 1e-3)))
-    tint = base - reach * fall
-    return np.clip(tint, 0, 255).astype(np.float32)
 
 
 def _fit(silhouette: F32, seen: F32, known: NDArray[np.bool_]) -> tuple[DropShadow, float]:

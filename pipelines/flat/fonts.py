@@ -1,0 +1,157 @@
+"""The installed free font nearest to a line of ink, by setting the same string in each."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from layerstudio.color import F32
+from layerstudio.geometry import Bounds
+from layerstudio.pipelines.flat.glyphs import Bools
+
+_FAMILIES = (
+    "DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono", "Liberation Sans", "Liberation Serif",
+    "Liberation Mono", "Liberation Sans Narrow", "Lato", "Open Sans", "Roboto", "Noto Sans",
+    "Noto Serif", "Montserrat",
+)  # fmt: skip
+_STYLES = {
+    "regular": (False, False), "book": (False, False), "bold": (True, False),
+    "italic": (False, True), "oblique": (False, True), "bold italic": (True, True),
+    "bold oblique": (True, True),
+}  # fmt: skip
+_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts",
+            "/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
+_PROBE = 64  # px at which candidates are set
+_RASTER = 32  # px of ink height at which they are compared
+_LONGEST = 40  # characters; more adds time, not certainty
+_CAP_HEIGHT = 0.7  # of the font size, where no font can be asked
+_TIMEOUT = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Face:
+    """One installed font file."""
+
+    family: str
+    bold: bool
+    italic: bool
+    path: str
+
+
+@dataclass(frozen=True)
+class FontGuess:
+    """``size`` in canvas pixels, ``baseline`` on the canvas, ``likeness`` 0..1."""
+
+    family: str
+    bold: bool
+    italic: bool
+    size: float
+    baseline: float
+    likeness: float
+
+
+@functools.cache
+def installed_faces() -> tuple[Face, ...]:
+    """Regular, bold and italic faces of a dozen common free families that are installed."""
+    rows = _listed() if shutil.which("fc-list") else _walked()
+    faces: dict[tuple[str, bool, bool], Face] = {}
+    for family, style, path in rows:
+        flags = _STYLES.get(style.lower())
+        if family in _FAMILIES and flags is not None:
+            faces.setdefault((family, *flags), Face(family, *flags, path))
+    return tuple(faces[key] for key in sorted(faces))
+
+
+def _listed() -> list[tuple[str, str, str]]:
+    """Family, style and path from fontconfig's list."""
+    command = ["fc-list", "--format", "%{family[0]}|%{style[0]}|%{file}\\n"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return _walked()
+    rows = (line.split("|", 2) for line in done.stdout.decode("utf-8", "replace").splitlines())
+    return sorted((row[0], row[1], row[2]) for row in rows if len(row) == 3)
+
+
+def _walked() -> list[tuple[str, str, str]]:
+    """The same from the font folders themselves."""
+    rows = []
+    for folder in _FOLDERS:
+        for path in sorted(Path(folder).expanduser().rglob("*.[to]tf")):
+            try:
+                family, style = ImageFont.truetype(str(path), 16).getname()
+            except OSError:
+                continue  # a broken font file is no reason to know no fonts
+            rows.append((family or "", style or "", str(path)))
+    return rows
+
+
+@functools.lru_cache(maxsize=64)
+def _loaded(path: str) -> ImageFont.FreeTypeFont | None:
+    try:
+        return ImageFont.truetype(path, _PROBE)
+    except OSError:
+        return None
+
+
+def guess_font(
+    string: str, ink: Bools, bounds: Bounds, height: float, baseline: float
+) -> FontGuess:
+    """The face whose rendering of ``string`` is closest to ``ink`` (h, w) over ``bounds``.
+
+    Without a string or fonts: ``sans-serif`` at the size that ``height``, the height of capitals
+    in pixels, and ``baseline``, the measured one, suggest.
+    """
+    string = string.strip()
+    guesses = [_compared(face, string, ink, bounds) for face in installed_faces()] if string else []
+    known = [guess for guess in guesses if guess is not None]
+    if not known:
+        return FontGuess("sans-serif", False, False, height / _CAP_HEIGHT, baseline, 0.0)
+    return max(known, key=lambda guess: guess.likeness)
+
+
+def _compared(face: Face, string: str, ink: Bools, bounds: Bounds) -> FontGuess | None:
+    font = _loaded(face.path)
+    if font is None:
+        return None
+    left, top, right, bottom = font.getbbox(string, anchor="ls")
+    if right <= left or bottom <= top:
+        return None
+    shown = Image.new("L", (int(right - left) + 4, int(bottom - top) + 4))
+    ImageDraw.Draw(shown).text((2 - left, 2 - top), string, 255, font, anchor="ls")
+    tight = Bounds.of_mask(np.asarray(shown) > 127)
+    if tight.is_empty:
+        return None
+    scale = bounds.height / tight.height
+    above = tight.y - 2 + top  # of the ink's top from the baseline, in probe pixels
+    stretch = (bounds.width / tight.width) / scale
+    wide = max(8, round(_RASTER * bounds.width / bounds.height))
+    alike = _overlap(
+        _raster(np.asarray(shown)[tight.slices], wide),
+        _raster(ink.astype(np.uint8) * 255, wide),
+    )
+    return FontGuess(
+        face.family,
+        face.bold,
+        face.italic,
+        size=_PROBE * float(np.sqrt(scale * scale * stretch)),
+        baseline=float(bounds.y - above * scale),
+        likeness=float(alike * np.exp(-3.0 * abs(np.log(stretch)))),
+    )
+
+
+def _raster(alpha, width: int) -> F32:
+    size = (min(width, _RASTER * _LONGEST), _RASTER)
+    return cv2.resize(alpha.astype(np.float32) / 255, size, interpolation=cv2.INTER_AREA)
+
+
+def _overlap(one: F32, other: F32) -> float:
+    """Soft intersection over union."""
+    return float(np.minimum(one, other).sum() / max(float(np.maximum(one, other).sum()), 1e-6))

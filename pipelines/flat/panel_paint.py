@@ -1,0 +1,109 @@
+"""Colour, opacity and edge of a panel whose outline is known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.color import F32, channel_max
+from layerstudio.document import Role
+from layerstudio.geometry import Bounds
+from layerstudio.ops.gradient import best_shade
+from layerstudio.ops.unblend import project_alpha, unknown_veil
+from layerstudio.pipelines.flat.analysis import dilate
+from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.flat.outline import Outline
+
+_BAND = 2.0  # pixels around an outline where alpha is measured instead of computed
+_VEIL_ROUNDS = 4
+_FIT_SHARE = 0.8  # of the pixels that show the fill; shadows of what the panel carries are the rest
+_MIN_BACKDROP_RANGE = 8.0  # levels: with less, an opaque and a translucent panel look the same
+
+
+def paint_panel(
+    image: F32,
+    under: F32,
+    outline: Outline,
+    sure: NDArray[np.bool_],
+    border: float,
+    tolerance: float,
+) -> Element | None:
+    """The panel as an element; ``sure`` (h, w) marks pixels that show nothing but its fill.
+
+    ``image`` and ``under`` (h, w, 3) are the picture and what lies beneath, over the outline's
+    bounds. None where the fill is no plain colour, gradient or veil.
+    """
+    fill = _fill(image, under, sure, tolerance)
+    if fill is None:
+        return None
+    opacity, colour = fill
+    if border > 0:
+        colour = _bordered(image, under, colour, outline, border, opacity)
+    distance = outline.distance - np.float32(border)
+    over = under + np.float32(opacity) * (colour - under)
+    measured = project_alpha(image, over, under)
+    band = (np.abs(distance) <= _BAND) & _lies_between(image, over, under, tolerance)
+    alpha = np.where(band, measured, np.clip(0.5 - distance, 0.0, 1.0)).astype(np.float32)
+    alpha *= np.float32(opacity)
+    alpha[alpha < 1.5 / 255] = 0
+    box = Bounds.of_mask(alpha > 0)
+    return Element(
+        Role.SHAPE,
+        box.moved(outline.bounds.x, outline.bounds.y),
+        alpha[box.slices].copy(),
+        colour[box.slices].copy(),
+        outline.shape,
+    )
+
+
+def _fill(
+    image: F32, under: F32, sure: NDArray[np.bool_], tolerance: float
+) -> tuple[float, F32] | None:
+    """Opacity and colour (h, w, 3) of a panel from the pixels that surely show it."""
+    if np.count_nonzero(sure) < 32:
+        return None
+    tolerance = max(2.0, 0.8 * tolerance)
+    veil = _veil(image[sure], under[sure], tolerance)
+    if veil is not None:
+        opacity, tint = veil
+        return opacity, np.broadcast_to(np.float32(tint), image.shape).copy()
+    shade = best_shade(image, sure, tolerance, _FIT_SHARE)
+    if shade is None:
+        return None
+    return 1.0, shade.render(Bounds(0, 0, image.shape[1], image.shape[0]))
+
+
+def _veil(image: NDArray, under: NDArray, tolerance: float) -> tuple[float, NDArray] | None:
+    """A translucent plain panel, where what shines through tells it from an opaque one.
+
+    Least squares, repeated without the pixels that do not fit: shadows on the panel are such.
+    """
+    keep = np.ones(len(image), bool)
+    for _ in range(_VEIL_ROUNDS):
+        if float(np.ptp(under[keep], axis=0).max()) < _MIN_BACKDROP_RANGE:
+            return None
+        veil = unknown_veil(image[keep], under[keep])
+        if veil is None or not 0.15 < veil[0] < 0.97:
+            return None
+        opacity, tint = veil
+        off = np.abs(opacity * tint + (1.0 - opacity) * under - image).max(axis=1)
+        keep = off <= max(tolerance, float(np.median(off)))
+    return veil if float((off <= tolerance).mean()) >= _FIT_SHARE else None
+
+
+def _bordered(
+    image: F32, under: F32, fill: F32, outline: Outline, border: float, opacity: float
+) -> F32:
+    """The fill with its border: the median colour half-way between the two edges."""
+    middle = np.abs(outline.distance - border / 2) <= max(0.75, border / 4)
+    line = (image[middle] - (1 - opacity) * under[middle]) / opacity
+    tint = np.clip(np.median(line, axis=0), 0, 255)
+    share = np.clip(0.5 - outline.distance, 0.0, 1.0)[..., None]
+    return (fill * share + tint * (1.0 - share)).astype(np.float32)
+
+
+def _lies_between(image: F32, over: F32, under: F32, tolerance: float) -> NDArray[np.bool_]:
+    """Pixels that are a mix of backdrop and panel colour, so that nothing else is on them."""
+    alpha = project_alpha(image, over, under)[..., None]
+    off = channel_max(np.abs(under + alpha * (over - under) - image))
+    return ~dilate(off > tolerance + 3.0, 1)

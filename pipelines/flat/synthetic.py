@@ -1,0 +1,86 @@
+"""Telling drawn things from the photograph that they lie on.
+
+A drawing is made of regions that are exactly flat or exactly graded and that end in sharp edges.
+A photograph has noise where it is smooth, and soft ends where it is not in focus.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.pipelines.flat.analysis import Analysis, dilate, erode, find_regions
+
+_MIN_AREA = 24
+_SHARP = 16  # levels: the median step around a drawn region is above this
+_GRAIN = 0.35  # levels: mean second difference inside a drawn region of a clean picture is below
+_MAX_BORDER = 0.3  # share of a region's box sides on the picture's border
+
+
+def synthetic_mask(analysis: Analysis) -> NDArray[np.bool_]:
+    """Pixels (h, w) of drawn regions with the thin edges and strokes between them."""
+    regions = analysis.regions
+    keep = np.flatnonzero(regions.areas >= _MIN_AREA)
+    keep = keep[keep > 0]
+    if keep.size == 0:
+        return np.zeros(analysis.extent.shape, bool)
+    sharp = _boundary_sharpness(analysis)
+    grain = _mean_grain(analysis)
+    drawn = np.zeros(len(regions.areas), bool)
+    limit = _GRAIN if analysis.noise < 0.5 else 3 * _GRAIN
+    drawn[keep] = (sharp[keep] >= _SHARP) & (grain[keep] <= limit)
+    for label in np.flatnonzero(drawn):
+        drawn[label] = not _is_frame_filling(analysis, int(label))
+    return _closed(drawn[regions.labels])
+
+
+def _boundary_sharpness(analysis: Analysis) -> NDArray[np.float64]:
+    """Median, per region, of the largest step within two pixels outside its boundary."""
+    labels = analysis.regions.labels
+    peak = cv2.dilate(analysis.step, np.ones((5, 5), np.uint8))
+    inner = cv2.erode((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    rim = (labels > 0) & ~inner
+    return _median_by_label(labels[rim], peak[rim], len(analysis.regions.areas))
+
+
+def _median_by_label(labels: NDArray, values: NDArray, count: int) -> NDArray[np.float64]:
+    order = np.lexsort((values, labels))
+    sorted_labels, sorted_values = labels[order], values[order]
+    starts = np.searchsorted(sorted_labels, np.arange(count), side="left")
+    stops = np.searchsorted(sorted_labels, np.arange(count), side="right")
+    middle = np.minimum((starts + stops) // 2, len(sorted_values) - 1)
+    return np.where(stops > starts, sorted_values[middle], 0).astype(np.float64)
+
+
+def _mean_grain(analysis: Analysis) -> NDArray[np.float64]:
+    """Mean second difference in levels inside each region: 0 where flat, rounding where graded."""
+    grey = cv2.cvtColor(analysis.rgb, cv2.COLOR_RGB2GRAY).astype(np.int16)
+    second = np.zeros(grey.shape, np.float32)
+    second[1:-1, 1:-1] = np.abs(
+        4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    )
+    labels = analysis.regions.labels
+    inner = cv2.erode((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    count = len(analysis.regions.areas)
+    totals = np.bincount(labels[inner], weights=np.minimum(second[inner], 16), minlength=count)
+    sizes = np.bincount(labels[inner], minlength=count)
+    return np.divide(totals, sizes, out=np.zeros(count), where=sizes > 0)
+
+
+def _is_frame_filling(analysis: Analysis, label: int) -> bool:
+    """Whether much of the picture's border is this region: sky or a wall, not a drawing."""
+    labels = analysis.regions.labels
+    height, width = labels.shape
+    # The last row and column belong to no region: look one pixel further in.
+    edge = np.concatenate([labels[0], labels[-2], labels[:, 0], labels[:, -2]])
+    return np.count_nonzero(edge == label) > _MAX_BORDER * (width + height)
+
+
+def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Regions joined across the edges between them, small holes filled."""
+    joined = erode(dilate(mask, 2), 1)
+    holes = find_regions(~joined)
+    small = holes.areas < max(64, 0.0005 * mask.size)
+    small[0] = False
+    return joined | small[holes.labels]

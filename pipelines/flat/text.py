@@ -1,0 +1,270 @@
+"""Which pieces of ink are letters: joined into lines, and lines into blocks.
+
+Neighbours are linked where size, height, stroke and colour agree (the rules of stroke-width text
+detection: Epshtein, Ofek, Wexler, CVPR 2010, section 3.3); a chain is a line if it also looks like
+one as a whole: common baseline, even strokes, letters that differ, gaps smaller than letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.geometry import Bounds
+from layerstudio.pipelines.flat.glyphs import RGB, Bools, Glyph, color_distance, glyphs_of
+
+__all__ = ["Glyph", "Line", "find_lines", "glyphs_of", "is_letter_like", "letter_score"]
+
+_SMALLEST_HEIGHT = 4  # pixels; nothing below can be read
+_COLOR_REACH = 45.0  # levels between neighbours; anti-aliasing and JPEG move thin strokes
+_HEIGHT_RATIO = 2.6  # an l with an ogonek beside an x
+_STROKE_RATIO = 2.0
+_GAP = 1.3  # of the taller letter: a word space in justified text
+_OVERLAP = 0.45  # of the shorter letter's height
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Letters from left to right with their dots and accents.
+
+    ``height`` is that of the tall letters above the baseline, in pixels; the baseline passes
+    through ``baseline`` at x = 0 with ``slope``; ``score`` in 0..1 says how much like text it is.
+    """
+
+    glyphs: tuple[Glyph, ...]
+    bounds: Bounds
+    color: RGB
+    stroke: float
+    height: float
+    baseline: float
+    slope: float
+    score: float
+
+    def baseline_at(self, x: float) -> float:
+        """Canvas y of the baseline at canvas x."""
+        return self.baseline + self.slope * x
+
+    def mask(self) -> Bools:
+        """The ink (h, w) over ``bounds``."""
+        return mask_of(self.glyphs, self.bounds)
+
+
+def mask_of(glyphs: Sequence[Glyph], bounds: Bounds) -> Bools:
+    """The ink of several glyphs (h, w) over ``bounds``, which contains them."""
+    ink = np.zeros(bounds.extent.shape, dtype=bool)
+    for glyph in glyphs:
+        ink[glyph.bounds.relative_to(bounds).slices] |= glyph.mask
+    return ink
+
+
+def find_lines(components: Sequence[Glyph]) -> list[Line]:
+    """Lines of at least two letters among ``components``, top to bottom."""
+    letters = [glyph for glyph in components if is_letter_like(glyph)]
+    lines = []
+    for chain in _chains(letters):
+        for part in _without_misfits(chain):
+            line = _line_of(part)
+            if line is not None:
+                lines.append(line)
+    lines.sort(key=lambda line: -line.height)
+    lines = _with_small_parts(lines, components)
+    return sorted(lines, key=lambda line: (line.bounds.y, line.bounds.x))
+
+
+def is_letter_like(glyph: Glyph) -> bool:
+    """Could be a letter or a word of joined letters by its shape alone."""
+    width, height = glyph.bounds.width, glyph.bounds.height
+    if height < _SMALLEST_HEIGHT or glyph.aspect > 20 or glyph.aspect < 0.04:
+        return False
+    if glyph.stroke > 0.75 * height or glyph.widest > 0.8 * height:
+        return False  # a dash, a disc, a box
+    if min(width, height) > 2.0 * glyph.stroke and glyph.fill > 0.86:
+        return False
+    return glyph.widest <= 3.2 * glyph.stroke + 2.0
+
+
+def _chains(letters: Sequence[Glyph]) -> list[list[Glyph]]:
+    """Connected groups of linked neighbours."""
+    order = sorted(letters, key=lambda glyph: glyph.bounds.x)
+    table = _Table(order)
+    parent = list(range(len(order)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    for index in range(len(order)):
+        for other in table.linked(index):
+            parent[root(int(other))] = root(index)
+    groups: dict[int, list[Glyph]] = {}
+    for index, glyph in enumerate(order):
+        groups.setdefault(root(index), []).append(glyph)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+class _Table:
+    """Measures of glyphs sorted by their left edge, to compare one with all to its right."""
+
+    def __init__(self, glyphs: Sequence[Glyph]) -> None:
+        boxes = np.array([glyph.bounds for glyph in glyphs], dtype=np.float32).reshape(-1, 4)
+        self.left, self.top = boxes[:, 0], boxes[:, 1]
+        self.height = boxes[:, 3]
+        self.right, self.bottom = boxes[:, 0] + boxes[:, 2], boxes[:, 1] + boxes[:, 3]
+        self.stroke = np.array([glyph.stroke for glyph in glyphs], dtype=np.float32)
+        self.color = np.array([glyph.color for glyph in glyphs], dtype=np.float32).reshape(-1, 3)
+
+    def linked(self, index: int) -> NDArray:
+        """The letters right of this one that continue its line."""
+        height = self.height[index]
+        last = np.searchsorted(
+            self.left, self.right[index] + _GAP * height * _HEIGHT_RATIO, "right"
+        )
+        near = slice(index + 1, int(last))
+        tall = np.maximum(self.height[near], height)
+        short = np.minimum(self.height[near], height)
+        gap = self.left[near] - self.right[index]
+        shared = np.minimum(self.bottom[near], self.bottom[index]) - np.maximum(
+            self.top[near], self.top[index]
+        )
+        thick = np.maximum(self.stroke[near], self.stroke[index])
+        thin = np.minimum(self.stroke[near], self.stroke[index])
+        fits = (
+            (tall <= _HEIGHT_RATIO * short)
+            & (gap <= _GAP * tall)
+            & (gap >= -0.6 * tall)
+            & (shared >= _OVERLAP * short)
+            & (thick <= _STROKE_RATIO * thin + 0.8)
+            & (np.abs(self.color[near] - self.color[index]).max(axis=1) <= _COLOR_REACH)
+        )
+        return np.flatnonzero(fits) + index + 1
+
+
+def _without_misfits(chain: list[Glyph]) -> list[list[Glyph]]:
+    """The chain without members whose stroke or height is far from what is usual in it."""
+    if len(chain) < 4:
+        return [chain]
+    heights = np.array([glyph.bounds.height for glyph in chain], dtype=np.float32)
+    strokes = np.array([glyph.stroke for glyph in chain], dtype=np.float32)
+    usual, thick = np.percentile(heights, 60), np.median(strokes)
+    fits = (heights <= 2.0 * usual) & (strokes <= 1.8 * thick + 0.7)
+    return [[glyph for glyph, fit in zip(chain, fits, strict=True) if fit]]
+
+
+def _line_of(chain: Sequence[Glyph]) -> Line | None:
+    if len(chain) < 2:
+        return None
+    boxes = np.array([glyph.bounds for glyph in chain], dtype=np.float64)
+    bottoms, middles = boxes[:, 1] + boxes[:, 3], boxes[:, 0] + boxes[:, 2] / 2
+    slope, baseline = _baseline(middles, bottoms, float(np.median(boxes[:, 3])))
+    above = baseline + slope * middles - boxes[:, 1]
+    height = float(np.percentile(above, 85))
+    score = letter_score(chain, (bottoms - baseline - slope * middles) / max(height, 1.0))
+    if height < _SMALLEST_HEIGHT or score < _ACCEPTED:
+        return None
+    areas = np.array([glyph.area for glyph in chain], dtype=np.float64)
+    mean = np.average([glyph.color for glyph in chain], axis=0, weights=areas)
+    return Line(
+        glyphs=tuple(sorted(chain, key=lambda glyph: glyph.bounds.x)),
+        bounds=Bounds.around(glyph.bounds for glyph in chain),
+        color=(float(mean[0]), float(mean[1]), float(mean[2])),
+        stroke=float(np.median([glyph.stroke for glyph in chain])),
+        height=height,
+        baseline=baseline,
+        slope=slope,
+        score=score,
+    )
+
+
+def _baseline(x: NDArray, bottoms: NDArray, height: float) -> tuple[float, float]:
+    """Slope and offset through most bottoms: the median of all pairs' slopes (Theil, 1950)."""
+    slope = 0.0
+    if len(x) >= 5:
+        dx, dy = x[:, None] - x, bottoms[:, None] - bottoms
+        level = (np.abs(dy) < 0.25 * height + 0.15 * np.abs(dx)) & (np.abs(dx) > height)
+        if level.any():
+            slope = float(np.median(dy[level] / dx[level]))
+    if abs(slope) < 0.01:
+        slope = 0.0  # a difference of rounding
+    return slope, float(np.median(bottoms - slope * x))
+
+
+_ACCEPTED = 0.5
+
+
+def letter_score(chain: Sequence[Glyph], sag: NDArray) -> float:
+    """0..1: how much a chain is like text; ``sag`` is bottoms below the baseline per height."""
+    count = len(chain)
+    strokes = np.array([glyph.stroke for glyph in chain])
+    widest = np.array([glyph.widest for glyph in chain])
+    fills = np.array([glyph.fill for glyph in chain])
+    tall = np.percentile([glyph.bounds.height for glyph in chain], 85)
+    on_line = np.mean((np.abs(sag) <= 0.13) | ((sag > 0) & (sag < 0.5)))
+    strict = np.mean(np.abs(sag) <= 0.13)
+    uneven = float(strokes.std() / strokes.mean())
+    factors = [
+        _fades(1.0 - float(on_line), 0.15, 0.5),
+        _fades(1.0 - float(strict), 0.45, 0.75),
+        _fades(uneven, 0.25, 0.5 if count > 2 else 0.35),
+        _fades(float(np.median(widest / strokes)), 1.9, 2.8),
+        _fades(float(np.median(strokes)) / float(tall), 0.33, 0.5),
+        _fades(float(fills.mean()), 0.7, 0.85),
+        _sameness(chain),
+        min(1.0, 0.62 + 0.13 * (count - 2)),
+    ]
+    return float(np.prod(factors))
+
+
+def _fades(value: float, good: float, bad: float) -> float:
+    """1 up to ``good``, 0 from ``bad`` on."""
+    return float(np.clip((bad - value) / (bad - good), 0.0, 1.0))
+
+
+def _sameness(chain: Sequence[Glyph]) -> float:
+    """0 for rows of one repeated shape (bullets, stars, bars), which no word is."""
+    shapes = {(g.bounds.width // 2, g.bounds.height // 2, round(8 * g.fill)) for g in chain}
+    if len(chain) >= 3 and len(shapes) == 1:
+        return 0.0
+    bars = sum(glyph.fill > 0.9 for glyph in chain)
+    return _fades(bars / len(chain), 0.5, 0.9)
+
+
+def _with_small_parts(lines: list[Line], components: Sequence[Glyph]) -> list[Line]:
+    """Dots, accents, punctuation and stray letters join the line in whose band they lie."""
+    taken = {id(glyph) for line in lines for glyph in line.glyphs}
+    free = [glyph for glyph in components if id(glyph) not in taken]
+    joined: dict[int, list[Glyph]] = {}
+    for glyph in free:
+        distances = [_distance(line, glyph) for line in lines]
+        if distances and min(distances) < np.inf:
+            joined.setdefault(int(np.argmin(distances)), []).append(glyph)
+    return [
+        _grown(line, joined[index]) if index in joined else line for index, line in enumerate(lines)
+    ]
+
+
+def _distance(line: Line, glyph: Glyph) -> float:
+    """How far a small part lies from the line's letters, in line heights; inf if it is none."""
+    box, height = glyph.bounds, line.height
+    middle = box.x + box.width / 2
+    below = line.baseline_at(middle)
+    if box.height > 1.35 * height or box.width > 1.6 * height or glyph.widest > 0.5 * height:
+        return np.inf
+    if box.y < below - 1.5 * height or box.bottom > below + 0.45 * height:
+        return np.inf
+    if color_distance(glyph.color, line.color) > 1.6 * _COLOR_REACH or glyph.widest > 2.5 * max(
+        line.stroke, 1.5
+    ):
+        return np.inf
+    gap = max(line.bounds.x - box.right, box.x - line.bounds.right, 0)
+    return gap / height if gap <= 0.8 * height else np.inf
+
+
+def _grown(line: Line, parts: Sequence[Glyph]) -> Line:
+    glyphs = sorted((*line.glyphs, *parts), key=lambda glyph: glyph.bounds.x)
+    bounds = Bounds.around(glyph.bounds for glyph in glyphs)
+    return replace(line, glyphs=tuple(glyphs), bounds=bounds)
