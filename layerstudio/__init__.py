@@ -106,6 +106,8 @@ def decompose(
     method: str | None = None,
     layers: LayerCount = "auto",
     boxes: Sequence[Bounds | tuple[int, int, int, int]] = (),
+    points: Sequence[tuple[int, int]] = (),
+    prompts: Sequence[str] = (),
     exact: bool = True,
     seed: int | None = None,
     read_text: bool | None = None,
@@ -131,6 +133,8 @@ def decompose(
         method=method,
         layers=layers,
         boxes=tuple(boxes),  # pyright: ignore[reportArgumentType]  # the request makes Bounds
+        points=tuple(points),
+        prompts=tuple(prompts),
         exact=exact,
         seed=seed,
         read_text=read_text,

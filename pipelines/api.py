@@ -28,7 +28,7 @@ def decompose(
     """Read, check, run the method of ``request``, and record what made the document.
 
     ``document.metadata["recomposition_max_error"]`` is the largest difference between the
-    flattened layers and the picture, in 8-bit levels: 1 is 1/255.
+    flattened layers and the picture, in [0, 1]: 1/255 is one 8-bit level.
     Raises ``UnreadableFile``, ``InvalidRequest``, ``MissingWeights``, ``OutOfMemory``,
     ``Cancelled``.
     """
@@ -72,7 +72,7 @@ def _recorded(document: Document, request: DecomposeRequest, picture: Picture) -
         icc_profile=picture.icc_profile,
         dpi=picture.dpi,
         notes=(*picture.notes, *document.notes),
-        metadata={**document.metadata, ERROR_KEY: f"{error.max_error:g}"},
+        metadata={**document.metadata, ERROR_KEY: f"{error.max_error:.6f}"},
         request=request.to_dict(),
     )
 

@@ -31,8 +31,8 @@ def split(
 
     The group takes over name, opacity, blend mode, mask, visibility, lock and clipping, so that
     the document looks as before; ``metadata["split_max_error"]`` is the measured difference of the
-    flattened documents in 8-bit levels. Raises ``InvalidRequest`` for a layer that is not there, a group, an empty
-    layer or an unknown option, and whatever ``decompose`` raises.
+    flattened documents, in [0, 1]. Raises ``InvalidRequest`` for a layer that is not there, a
+    group, an empty layer or an unknown option, and whatever ``decompose`` raises.
     """
     path = find_layer(document, layer)
     whole = document.at(path)
@@ -52,7 +52,7 @@ def split(
     error = recomposition_error(changed, composite_pixels(document))
     return replace(
         changed,
-        metadata={**changed.metadata, ERROR_KEY: f"{error.max_error:g}"},
+        metadata={**changed.metadata, ERROR_KEY: f"{error.max_error:.6f}"},
         notes=(*changed.notes, *parts.notes),
     )
 

@@ -83,11 +83,7 @@ def _integers(values: NDArray) -> Pixels:
 
 def _read_path(source: str | os.PathLike[str], limits: Limits) -> Picture:
     name = os.fspath(source)
-    if _ADDRESS.match(name):
-        raise UnreadableFile(
-            f"{name[:80]!r} is an address, and LayerStudio opens files only.",
-            advice="Download the picture and give its path.",
-        )
+    refuse_address(name)
     path = Path(name)
     data = read_bytes(path, limits)
     suffix = _LAYERED.get(data[:4])
@@ -98,6 +94,15 @@ def _read_path(source: str | os.PathLike[str], limits: Limits) -> Picture:
 
         return read_flattened(path, suffix, limits)
     return replace(_picture_of_bytes(data, repr(path.name), limits), source=name)
+
+
+def refuse_address(name: str) -> None:
+    """Raise ``UnreadableFile`` for a web address or data URL where a path is expected."""
+    if _ADDRESS.match(name):
+        raise UnreadableFile(
+            f"{name[:80]!r} is an address, and LayerStudio opens files only.",
+            advice="Download the picture and give its path.",
+        )
 
 
 def read_bytes(path: Path, limits: Limits) -> bytes:

@@ -1,0 +1,62 @@
+"""``layerstudio``: the table of commands.
+
+Command modules import what they work with inside their functions, so that help and completion
+answer at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from layerstudio.ui.cli import bench, decompose, doctor, export, inspecting, methods, split
+from layerstudio.ui.cli.boundary import show_tracebacks
+
+# What a script behind a command understands is for the script to say.
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+# Rich help would cost its import on every --help and every completion.
+app = typer.Typer(
+    name="layerstudio",
+    help="Layered images: take flat pictures apart, inspect them, write them for other programs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("decompose")(decompose.decompose)
+app.command("split")(split.split)
+app.command("export")(export.export)
+app.command("inspect")(inspecting.inspect)
+app.command("methods")(methods.methods)
+app.command("doctor")(doctor.doctor)
+app.command("bench", context_settings=PASS_ON)(bench.bench)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"layerstudio {version('layerstudio')}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks.", envvar="LAYERSTUDIO_DEBUG")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And exit.")
+    ] = False,
+) -> None:
+    show_tracebacks(debug)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

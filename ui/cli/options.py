@@ -1,0 +1,91 @@
+"""Options that several commands share, and how their text becomes values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from layerstudio.io.limits import Limits
+
+LayersOption = Annotated[
+    str,
+    typer.Option("--layers", "-n", metavar="N|auto", help="Layers, the background counted."),
+]
+MethodOption = Annotated[
+    str | None, typer.Option(help="Which method to use; `layerstudio methods` lists them.")
+]
+ExactOption = Annotated[
+    bool,
+    typer.Option(help="Make the layers recompose to the picture within 1/255."),
+]
+SeedOption = Annotated[int | None, typer.Option(help="For methods that draw random numbers.")]
+BoxOption = Annotated[
+    list[str] | None,
+    typer.Option("--box", "--boxes", metavar="X,Y,W,H", help="An object's place. May be repeated."),
+]
+ReadTextOption = Annotated[
+    bool | None,
+    typer.Option(help="Read lines of text; by default if tesseract is installed."),
+]
+LanguagesOption = Annotated[
+    str, typer.Option(metavar="CODES", help="tesseract's language codes, such as eng+deu.")
+]
+MaxPixelsOption = Annotated[
+    int | None, typer.Option(min=1, help="Refuse pictures of more pixels (400,000,000).")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", "-f", help="Replace files that exist already.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
+FileArgument = Annotated[Path, typer.Argument(help="A layered file.", show_default=False)]
+
+
+def request_fields(
+    layers: str,
+    method: str | None,
+    exact: bool,
+    seed: int | None,
+    boxes: list[str] | None,
+    read_text: bool | None,
+    languages: str,
+) -> dict[str, Any]:
+    """The fields of a ``DecomposeRequest``, from the text of the options."""
+    return {
+        "layers": parse_layers(layers),
+        "method": method,
+        "exact": exact,
+        "seed": seed,
+        "boxes": [parse_box(box) for box in boxes or ()],
+        "read_text": read_text,
+        "languages": [code for code in languages.split("+") if code],
+    }
+
+
+def parse_layers(text: str) -> int | str:
+    """A number as a number; "auto" and anything else for the request to judge."""
+    return int(text) if text.strip().lstrip("-").isdecimal() else text
+
+
+def parse_box(text: str) -> tuple[int, ...]:
+    """ "X,Y,W,H" in pixels; raises ``typer.BadParameter``."""
+    parts = text.split(",")
+    try:
+        box = tuple(int(part) for part in parts)
+    except ValueError:
+        box = ()
+    if len(box) != 4:
+        raise typer.BadParameter(f"{text!r} is not four whole numbers X,Y,W,H.")
+    return box
+
+
+def limits_of(max_pixels: int | None) -> Limits:
+    """The default limits, with another number of pixels if one is given."""
+    from layerstudio.io.limits import DEFAULT_LIMITS, Limits
+
+    if max_pixels is None:
+        return DEFAULT_LIMITS
+    total = max(DEFAULT_LIMITS.total_pixels, 10 * max_pixels)
+    return Limits(pixels=max_pixels, total_pixels=total)
