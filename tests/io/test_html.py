@@ -188,6 +188,46 @@ def test_the_controls_work(tmp_path):
     assert report["buttons"] == 0
 
 
+def test_pointer_and_keys_on_the_picture(tmp_path):
+    save_with_notes(rich_document(), tmp_path / "a.html")
+    script = """
+      const stage = document.getElementById("stage"), scene = document.getElementById("scene");
+      stage.setPointerCapture = () => {};  // refuses pointers that no hand moves
+      const at = (x, y) => {
+        const box = scene.getBoundingClientRect();
+        return { clientX: box.left + box.width * x / 157, clientY: box.top + box.height * y / 111 };
+      };
+      const send = (kind, place) => stage.dispatchEvent(
+        new PointerEvent(kind, { pointerId: 1, bubbles: true, ...place }));
+      const shown = () => [...document.querySelectorAll(".plane")]
+        .filter((p) => !p.hidden).map((p) => p.id);
+      const press = (key) => stage.dispatchEvent(
+        new KeyboardEvent("keydown", { key, bubbles: true }));
+      const report = {};
+      send("pointerdown", at(150.5, 100.5)); send("pointerup", at(150.5, 100.5));
+      report.dot = shown();
+      press("Escape");
+      report.all = shown().length;
+      const before = scene.style.transform;
+      send("pointerdown", at(80, 50)); send("pointermove", at(90, 60));
+      send("pointerup", at(90, 60));
+      report.moved = scene.style.transform !== before && shown().length === report.all;
+      press("+");
+      report.zoomed = document.getElementById("zoom").textContent;
+      press("0");
+      report.reset = scene.style.transform === before;
+      document.body.innerHTML = "<pre id=report></pre>";
+      document.getElementById("report").textContent = JSON.stringify(report);
+    """
+    found = re.search(r'<pre id="report">(.*?)</pre>', dom_after(tmp_path / "a.html", script))
+    assert found is not None
+    report = json.loads(found[1])
+    assert report["dot"] == ["plane-10"]
+    assert report["all"] == 11
+    assert report["moved"] and report["reset"]
+    assert int(report["zoomed"].split()[0]) > 100
+
+
 @pytest.mark.parametrize("text", ["live", "pixels"])
 def test_text_can_be_selected_over_its_pixels(tmp_path, text):
     page = page_of(Document(EXTENT, (text_layer(),)), tmp_path / "a.html", text=text)

@@ -229,6 +229,9 @@
     }
   });
 
+  // Firefox presses a button when Space goes up, whatever happened when it went down.
+  list.addEventListener("keyup", (event) => event.key === " " && event.target.matches(".pick") && event.preventDefault());
+
   /* ---- the view ---- */
   const tilt = () => ({ yaw: view.spread * TILT.yaw + view.yaw, pitch: view.spread * TILT.pitch + view.pitch });
   const depth = () => {
@@ -243,14 +246,14 @@
     const [sp, cp] = [Math.abs(Math.sin(pitch * Math.PI / 180)), Math.abs(Math.cos(pitch * Math.PI / 180))];
     const wide = tree.width * cy + depth() * sy;
     const high = tree.height * cp + (tree.width * sy + depth() * cy) * sp;
-    const room = { w: stage.clientWidth - 48, h: stage.clientHeight - 120 };
+    const room = { w: stage.clientWidth - 48, h: stage.clientHeight - byId("tools").offsetHeight - 64 };
     const zoom = Math.min(room.w / wide, room.h / high) * (view.spread > 0 ? 0.88 : 1);
     return Math.max(0.01, Math.min(view.spread > 0 ? 16 : Math.max(1, Math.floor(zoom)), zoom));
   }
 
   function place() {
     const apart = view.spread > 0;
-    if (view.fitted) Object.assign(view, { zoom: fittingZoom(), x: 0, y: -22 });
+    if (view.fitted) Object.assign(view, { zoom: fittingZoom(), x: 0, y: -byId("tools").offsetHeight / 2 });
     const { yaw, pitch } = apart ? tilt() : { yaw: 0, pitch: 0 };
     stage.classList.toggle("apart", apart);
     stage.classList.toggle("close", view.zoom >= 3);
