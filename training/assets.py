@@ -24,6 +24,7 @@ from PIL import Image, ImageFont
 
 from layerstudio.color import U8, premultiply, to_float, to_u8, unpremultiply
 from layerstudio.errors import InvalidRequest
+from layerstudio.geometry import Bounds
 from training.splits import Split, split_of
 
 PACK = Path(__file__).parent / "pack"
@@ -171,8 +172,7 @@ def trimmed(sprite: U8) -> U8 | None:
     seen = sprite[..., 3] > 0
     if not seen.any():
         return None
-    rows, columns = seen.any(1).nonzero()[0], seen.any(0).nonzero()[0]
-    return sprite[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return sprite[Bounds.of_mask(seen).slices]
 
 
 def is_good_sprite(sprite: U8) -> bool:
@@ -195,7 +195,7 @@ def shrunk(sprite: U8, side: int) -> U8:
     if size == (width, height):
         return sprite
     small = cv2.resize(premultiply(to_float(sprite)), size, interpolation=cv2.INTER_AREA)
-    return to_u8(unpremultiply(small))
+    return to_u8(unpremultiply(small.astype(np.float32, copy=False)))
 
 
 def drawings(root: Path = OPENCLIPART) -> dict[str, Path]:

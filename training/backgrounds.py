@@ -15,7 +15,7 @@ Rgb = tuple[float, float, float]
 
 def plain(extent: Extent, color: Rgb) -> U8:
     """(h, w, 3) of one colour, given in [0, 1]."""
-    return to_u8(np.broadcast_to(np.float32(color), (*extent.shape, 3)))
+    return to_u8(np.broadcast_to(np.array(color, np.float32), (*extent.shape, 3)))
 
 
 def gradient(extent: Extent, colors: Sequence[Rgb], rng: np.random.Generator) -> F32:
@@ -28,12 +28,13 @@ def gradient(extent: Extent, colors: Sequence[Rgb], rng: np.random.Generator) ->
     if len(colors) == 3:
         stops[1] = rng.uniform(0.35, 0.65)
     channels = [np.interp(where, stops, [color[c] for color in colors]) for c in range(3)]
-    return np.stack(channels, axis=-1).astype(np.float32)
+    return np.stack(channels, axis=-1, dtype=np.float32)
 
 
 def dithered(values: F32, rng: np.random.Generator) -> F32:
     """``values`` plus noise of one 8-bit step, which rounding then turns into a dither."""
-    return values + rng.uniform(-0.5, 0.5, values.shape).astype(np.float32) / 255
+    noise = rng.uniform(-0.5, 0.5, values.shape).astype(np.float32)
+    return (values + noise / np.float32(255)).astype(np.float32)
 
 
 def photograph(source: U8, extent: Extent, rng: np.random.Generator) -> U8:
@@ -73,8 +74,8 @@ def _linear(extent: Extent, rng: np.random.Generator) -> F32:
     angle = rng.integers(0, 8) * np.pi / 4 if usual else rng.uniform(0, 2 * np.pi)
     y, x = np.mgrid[: extent.height, : extent.width].astype(np.float32)
     along = x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))
-    low, high = float(along.min()), float(along.max())
-    return (along - low) / max(high - low, 1e-6)
+    low, high = along.min(), along.max()
+    return ((along - low) / (high - low)).astype(np.float32)
 
 
 def _radial(extent: Extent, rng: np.random.Generator) -> F32:
@@ -82,4 +83,4 @@ def _radial(extent: Extent, rng: np.random.Generator) -> F32:
     center = rng.uniform(0.3, 0.7, 2) * (extent.width, extent.height)
     y, x = np.mgrid[: extent.height, : extent.width].astype(np.float32)
     distance = np.hypot(x - np.float32(center[0]), y - np.float32(center[1]))
-    return distance / distance.max()
+    return (distance / distance.max()).astype(np.float32)

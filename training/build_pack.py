@@ -147,7 +147,7 @@ def _panorama(path: Path) -> U8:
     Tone curve: Reinhard et al., "Photographic Tone Reproduction" (2002), equation 4, on each
     channel, with a white of 4 and a key of 0.2.
     """
-    import OpenEXR  # needed for building the pack only
+    import OpenEXR  # pyright: ignore[reportMissingImports]  # needed for building the pack only
 
     with OpenEXR.File(str(path)) as file:
         linear = next(iter(file.channels().values())).pixels[..., :3].astype(np.float32)
@@ -178,7 +178,7 @@ def _pack_fonts(work: Path) -> list[Entry]:
 
 def _latin_font(source: Path, name: str) -> bytes:
     """The font reduced to Latin and renamed; the Open Font License reserves the old name."""
-    from fontTools import subset, ttLib  # needed for building the pack only
+    from fontTools import subset, ttLib  # pyright: ignore[reportMissingImports]  # needed for building the pack only
 
     options = subset.Options(hinting=False, desubroutinize=True, layout_features=["kern"])
     options.drop_tables += ["FFTM"]

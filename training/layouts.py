@@ -89,7 +89,7 @@ def pile(easel: Easel) -> None:
     for index in range(count):
         x = 0.06 + 0.88 / (count + 0.6) * index
         y = easel.rng.uniform(0.3, 0.5)
-        easel.sprite(_box(easel, x, y, 1.25 / count * 0.72, 0.44), shadow=0.5)
+        easel.sprite(_box(easel, x, y, 1.2 / count, 0.44), shadow=0.5)
     if easel.chance(0.35):
         easel.panel(
             "ribbon" if easel.chance(0.4) else "rectangle", _box(easel, 0.08, 0.08, 0.84, 0.18)
@@ -130,7 +130,31 @@ def fill(easel: Easel) -> None:
     """Fill the easel by one of the layouts."""
     weights = [weight for _, weight in LAYOUTS]
     layout, _ = LAYOUTS[int(easel.rng.choice(len(LAYOUTS), p=weights))]
+    if easel.chance(0.25):
+        _decorate(easel)
     layout(easel)
+
+
+def _decorate(easel: Easel) -> None:
+    """Large shapes that run off the canvas, or a band along an edge."""
+    if easel.chance(0.3):
+        across = easel.chance(0.5)
+        band = (0, 0.9, 1, 0.1) if across else (0, 0, 0.05, 1)
+        easel.panel("rectangle", _box(easel, *band), opacity=1.0)
+        return
+    side = easel.rng.uniform(0.3, 0.6) * min(easel.extent)
+    for _ in range(int(easel.rng.integers(1, 3))):
+        x, y = easel.rng.choice([0.0, 1.0], size=2) * easel.extent + easel.rng.normal(0, 30, 2)
+        place = Bounds(round(x - side / 2), round(y - side / 2), round(side), round(side))
+        easel.panel("ellipse", place)
+
+
+def _divider(easel: Easel, box: Bounds) -> None:
+    """A thin line below a headline."""
+    height = max(3, round(easel.rng.uniform(0.5, 1.2) * easel.unit))
+    width = round(box.width * easel.rng.uniform(0.3, 1))
+    x = box.x + (box.width - width) // 2
+    easel.panel("rectangle", Bounds(x, box.bottom, width, height + 2), opacity=1.0)
 
 
 def _headline(easel: Easel, box: Bounds, align: str) -> None:
@@ -139,6 +163,8 @@ def _headline(easel: Easel, box: Bounds, align: str) -> None:
     if not easel.text(string, box, size=size, align=align, bold=True):
         easel.panel("rounded", box, opacity=1.0)
         easel.text(string, _inner(box, 0.05, 0.1, 0.9, 0.8), size=size, align=align, bold=True)
+    elif easel.chance(0.12):
+        _divider(easel, box)
 
 
 def _body(easel: Easel, box: Bounds, count: int, align: str) -> None:

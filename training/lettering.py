@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from layerstudio.color import F32
+from layerstudio.color import F32, to_float
 
 _TITLES = (
     "Summer Fair", "Open Day", "Big Sale", "Night Market", "Jazz Evening", "Book Club", "Hello!",
@@ -72,7 +72,7 @@ def fitted(
     ImageDraw.Draw(image).multiline_text(
         origin, wrapped, 255, font, anchor="la", spacing=spacing, align=align
     )
-    alpha = np.asarray(image).astype(np.float32) / 255
+    alpha = to_float(np.asarray(image))
     return Lettering(wrapped, alpha, float(origin[1] + font.getmetrics()[0]), float(font.size))
 
 

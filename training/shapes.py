@@ -74,11 +74,11 @@ def _outline(kind: Kind, width: float, height: float, rng: np.random.Generator) 
             (0, 0), (width, 0), (width - notch, height / 2), (width, height), (0, height),
             (notch, height / 2),
         ]  # fmt: skip
-        return np.float32(points)
+        return np.array(points, np.float32)
     corners = int(rng.integers(5, 9))
     angles = np.arange(corners) * 2 * np.pi / corners - np.pi / 2
     unit = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return np.float32((unit + 1) / 2 * (width, height))
+    return ((unit + 1) / 2 * (width, height)).astype(np.float32)
 
 
 def _polygon_alpha(points: F32, width: float, height: float) -> F32:
@@ -86,4 +86,4 @@ def _polygon_alpha(points: F32, width: float, height: float) -> F32:
     fine = np.zeros((rows * _OVERSAMPLING, columns * _OVERSAMPLING), np.uint8)
     cv2.fillPoly(fine, [np.rint((points + 1) * _OVERSAMPLING).astype(np.int32)], 255)
     coarse = cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA)
-    return coarse.astype(np.float32) / 255
+    return coarse.astype(np.float32) / np.float32(255)
