@@ -145,7 +145,7 @@ def from_json(text: str | bytes) -> Recipe | None:
 
 def to_xmp(document: Document) -> bytes:
     """A UTF-8 XMP packet with the recipe, the tool, and the metadata's author as creator."""
-    creator = _NOT_XML.sub("", document.metadata.get("author", "")) or TOOL
+    creator = xml_text(document.metadata.get("author", "")) or TOOL
     packet = _PACKET.format(
         namespace=NAMESPACE, creator=escape(creator), tool=TOOL, recipe=to_json(document)
     )
@@ -160,6 +160,11 @@ def from_xmp(packet: bytes) -> Recipe | None:
         return None
     element = root.find(f".//{{{NAMESPACE}}}recipe")
     return None if element is None else from_json(element.text or "")
+
+
+def xml_text(text: str) -> str:
+    """``text`` without the characters that XML cannot carry; markup is not escaped."""
+    return _NOT_XML.sub("", text)
 
 
 def markup_safe(json_text: str) -> str:

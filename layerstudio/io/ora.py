@@ -1,0 +1,168 @@
+"""OpenRaster: the layered format that Krita, GIMP and MyPaint share.
+
+Masks and clipping, which the format lacks, are baked into the pixels that other programs see.
+``layerstudio.json`` and ``layerstudio/`` in the same archive keep the originals: as long as
+``stack.xml`` is the one written with them, reading gives the document back exactly. Programs that
+edit the file drop them or change ``stack.xml``; then the stack is what counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.color import Pixels, to_depth
+from layerstudio.composite import composite_pixels
+from layerstudio.document import BlendMode, Document, Layer, Mask, Node
+from layerstudio.errors import UnreadableFile
+from layerstudio.io import manifest, pngs
+from layerstudio.io.archive import Shelf, in_threads, open_zip
+from layerstudio.io.limits import DEFAULT_LIMITS, Limits
+from layerstudio.io.ora_reading import read_stack
+from layerstudio.io.ora_stack import OPERATORS, is_isolated, plain
+from layerstudio.io.png_codec import encode_png
+from layerstudio.io.recipe import xml_text
+from layerstudio.ops.bleed import bleed as bleed_colour
+
+MIMETYPE = "image/openraster"
+VERSION = "0.0.6"
+MANIFEST = "layerstudio.json"
+_THUMBNAIL_SIDE = 256
+_EMPTY = np.zeros((1, 1, 4), np.uint8)  # a layer without pixels still needs a picture
+_STACK_HASH = "stack_sha256"
+
+
+def write(document: Document, path: Path, *, bleed: bool = True) -> tuple[str, ...]:
+    """Write ``document``; ``bleed`` spreads colour under alpha 0 so that no fringe can appear."""
+    shown = plain(document)
+    sources = _Sources()
+    stack = _stack_xml(shown.document, sources)
+    data = manifest.describe(
+        document, sources.store, **{_STACK_HASH: hashlib.sha256(stack).hexdigest()}
+    )
+    flat = composite_pixels(document)
+    icc = document.icc_profile
+
+    def encode(item: tuple[str, NDArray]) -> tuple[str, bytes]:
+        name, pixels = item
+        is_colour = pixels.ndim == 3
+        spread = is_colour and bleed
+        png = encode_png(bleed_colour(pixels) if spread else pixels, icc=icc if is_colour else None)
+        return name, png
+
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("mimetype", MIMETYPE)
+        archive.writestr("stack.xml", stack, zipfile.ZIP_DEFLATED)
+        archive.writestr(MANIFEST, manifest.dumps(data), zipfile.ZIP_DEFLATED)
+        for name, png in in_threads(encode, [("mergedimage.png", flat), *sources.files.items()]):
+            archive.writestr(name, png)
+        archive.writestr("Thumbnails/thumbnail.png", encode_png(_thumbnail(flat)))
+    return shown.notes
+
+
+class _Sources:
+    """The pictures of the archive by name; an array that is used twice is stored once."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, NDArray] = {}
+        self._names: dict[tuple, str] = {}
+
+    def data(self, pixels: NDArray) -> str:
+        """The name of a layer's picture as every program sees it."""
+        return self._name(_EMPTY if pixels.size == 0 else pixels, "data/layer")
+
+    def store(self, node: Node, mask: Mask | None) -> str:
+        """The name of an original; one that the stack shows too is shared with it."""
+        if mask is not None:
+            return self._name(mask.pixels, "layerstudio/mask")
+        assert isinstance(node, Layer), node
+        return self._name(node.pixels, "layerstudio/layer")
+
+    def _name(self, pixels: NDArray, prefix: str) -> str:
+        # The address of the first pixel and the shape tell arrays apart while all are alive.
+        key = (pixels.ctypes.data, pixels.shape, pixels.strides, pixels.dtype)
+        if key not in self._names:
+            name = f"{prefix}{len(self.files):03d}.png"
+            self._names[key] = name
+            self.files[name] = pixels
+        return self._names[key]
+
+
+def _stack_xml(document: Document, sources: _Sources) -> bytes:
+    resolution = str(max(1, round(document.dpi)))
+    image = Element(
+        "image",
+        version=VERSION,
+        w=str(document.extent.width),
+        h=str(document.extent.height),
+        xres=resolution,
+        yres=resolution,
+    )
+    root = SubElement(image, "stack")
+    for index, node in enumerate(reversed(document.children)):
+        _add_node(root, node, sources, selected=index == 0)
+    indent(image)
+    return tostring(image, encoding="UTF-8", xml_declaration=True)
+
+
+def _add_node(parent: Element, node: Node, sources: _Sources, *, selected: bool) -> None:
+    attributes = {
+        "name": xml_text(node.name),
+        "opacity": f"{node.opacity:.6f}",
+        "visibility": "visible" if node.visible else "hidden",
+    }
+    if node.locked:
+        attributes["edit-locked"] = "true"
+    if selected:
+        attributes["selected"] = "true"
+    if isinstance(node, Layer):
+        attributes |= {
+            "composite-op": OPERATORS[node.blend],
+            "src": sources.data(node.pixels),
+            "x": str(node.bounds.x),
+            "y": str(node.bounds.y),
+        }
+        SubElement(parent, "layer", attributes)
+        return
+    isolated = is_isolated(node)
+    attributes["composite-op"] = OPERATORS[node.blend if isolated else BlendMode.NORMAL]
+    attributes["isolation"] = "isolate" if isolated else "auto"
+    stack = SubElement(parent, "stack", attributes)
+    for child in reversed(node.children):
+        _add_node(stack, child, sources, selected=False)
+
+
+def _thumbnail(flat: Pixels) -> Pixels:
+    """At most 256 pixels a side, 8 bits, averaged with premultiplied colour."""
+    height, width = flat.shape[:2]
+    scale = min(1.0, _THUMBNAIL_SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small: NDArray = cv2.resize(bleed_colour(flat), size, interpolation=cv2.INTER_AREA)
+    return to_depth(small, np.uint8)
+
+
+def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Document:
+    """Read a file of any program; raises ``UnreadableFile`` for what is none or too large.
+
+    What the format has and documents have not is noted.
+    """
+    with open_zip(path, limits) as shelf:
+        stack = shelf.read("stack.xml")
+        return _original(stack, shelf, limits) or read_stack(stack, shelf, limits)
+
+
+def _original(stack: bytes, shelf: Shelf, limits: Limits) -> Document | None:
+    """The document that ``write`` was given; None where another program changed the file."""
+    data = manifest.loads(shelf.read(MANIFEST)) if MANIFEST in shelf.names() else None
+    if data is None or data.get(_STACK_HASH) != hashlib.sha256(stack).hexdigest():
+        return None
+    try:
+        return pngs.restore(data, shelf, limits)
+    except UnreadableFile:
+        return None
