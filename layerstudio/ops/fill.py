@@ -35,7 +35,7 @@ _SHADE_AREA = 600  # pixels; below, a membrane shows the same and costs less
 _ROUGHNESS = 2.5  # levels from the local mean; more is texture or an edge
 _ROUGH_SHARE = 0.05  # of the ring; one edge that crosses a ring takes about as much
 _EDGE = 40.0  # levels within a 3 x 3 neighbourhood
-_EDGE_SHARE = 0.01  # of the ring
+_EDGE_SHARE = 0.003  # of the ring
 _THIN = 2.5  # pixels; a hole this thin has no room for texture
 _MEMBRANE_REACH = 24  # pixels of surroundings that a membrane can make use of
 

@@ -55,7 +55,7 @@ def glyphs_of(mask: Bools, image: NDArray, bounds: Bounds) -> list[Glyph]:
     edged = cv2.copyMakeBorder(ink, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     depth = cv2.distanceTransform(edged, cv2.DIST_L2, 3)[1:-1, 1:-1]
     inside = np.flatnonzero(mask)
-    of_pixel, depths = labels.ravel()[inside], depth.ravel()[inside]
+    of_pixel, depths = labels.ravel()[inside].astype(np.int64), depth.ravel()[inside]
     total = np.maximum(np.bincount(of_pixel, depths, count), 1e-6)
     pixels = image.reshape(-1, image.shape[2])[inside]
     colors = np.stack(

@@ -23,6 +23,7 @@ _COLOR_REACH = 45.0  # levels between neighbours; anti-aliasing and JPEG move th
 _HEIGHT_RATIO = 2.6  # an l with an ogonek beside an x
 _STROKE_RATIO = 2.0
 _GAP = 1.3  # of the taller letter: a word space in justified text
+_KERNING = 0.5  # of the narrower letter; italics reach over their neighbours
 _OVERLAP = 0.45  # of the shorter letter's height
 
 
@@ -69,7 +70,7 @@ def find_lines(components: Sequence[Glyph]) -> list[Line]:
             line = _line_of(part)
             if line is not None:
                 lines.append(line)
-    lines.sort(key=lambda line: -line.height)
+    lines = _without_inner(lines)
     lines = _with_small_parts(lines, components)
     return sorted(lines, key=lambda line: (line.bounds.y, line.bounds.x))
 
@@ -113,7 +114,7 @@ class _Table:
     def __init__(self, glyphs: Sequence[Glyph]) -> None:
         boxes = np.array([glyph.bounds for glyph in glyphs], dtype=np.float32).reshape(-1, 4)
         self.left, self.top = boxes[:, 0], boxes[:, 1]
-        self.height = boxes[:, 3]
+        self.width, self.height = boxes[:, 2], boxes[:, 3]
         self.right, self.bottom = boxes[:, 0] + boxes[:, 2], boxes[:, 1] + boxes[:, 3]
         self.stroke = np.array([glyph.stroke for glyph in glyphs], dtype=np.float32)
         self.color = np.array([glyph.color for glyph in glyphs], dtype=np.float32).reshape(-1, 3)
@@ -136,7 +137,7 @@ class _Table:
         fits = (
             (tall <= _HEIGHT_RATIO * short)
             & (gap <= _GAP * tall)
-            & (gap >= -0.6 * tall)
+            & (gap >= -_KERNING * np.minimum(self.width[near], self.width[index]) - 1.0)
             & (shared >= _OVERLAP * short)
             & (thick <= _STROKE_RATIO * thin + 0.8)
             & (np.abs(self.color[near] - self.color[index]).max(axis=1) <= _COLOR_REACH)
@@ -214,9 +215,29 @@ def letter_score(chain: Sequence[Glyph], sag: NDArray) -> float:
         _fades(float(np.median(strokes)) / float(tall), 0.33, 0.5),
         _fades(float(fills.mean()), 0.7, 0.85),
         _sameness(chain),
-        min(1.0, 0.62 + 0.13 * (count - 2)),
+        _fades(_crowding(chain), 0.1, 0.4),
+        _pair_score(*chain) if count == 2 else min(1.0, 0.75 + 0.08 * (count - 3)),
     ]
     return float(np.prod(factors))
+
+
+def _pair_score(one: Glyph, other: Glyph) -> float:
+    """Two pieces are a word only if nothing speaks against it."""
+    heights = sorted((one.bounds.height, other.bounds.height))
+    strokes = sorted((one.stroke, other.stroke))
+    gap = max(one.bounds.x, other.bounds.x) - min(one.bounds.right, other.bounds.right)
+    twins = one.bounds.extent == other.bounds.extent and abs(one.fill - other.fill) < 0.03
+    fits = (
+        heights[0] >= max(6.0, 0.6 * heights[1])
+        and strokes[1] <= 1.3 * strokes[0] + 0.4
+        and -0.05 * heights[1] <= gap <= 0.4 * heights[1]
+        and 0.08 * heights[1] <= strokes[0] <= 0.33 * heights[1]
+        and abs(one.bounds.bottom - other.bounds.bottom) <= 0.06 * heights[1] + 1.0
+        and all(0.12 <= glyph.aspect <= 1.4 and 0.15 <= glyph.fill for glyph in (one, other))
+        and color_distance(one.color, other.color) <= 0.5 * _COLOR_REACH
+        and not twins
+    )
+    return 0.75 if fits else 0.0
 
 
 def _fades(value: float, good: float, bad: float) -> float:
@@ -231,6 +252,35 @@ def _sameness(chain: Sequence[Glyph]) -> float:
         return 0.0
     bars = sum(glyph.fill > 0.9 for glyph in chain)
     return _fades(bars / len(chain), 0.5, 0.9)
+
+
+def _without_inner(lines: Sequence[Line]) -> list[Line]:
+    """Pieces of broken letters that chained on their own return to the line around them."""
+    kept: list[Line] = []
+    for line in sorted(lines, key=lambda line: -line.bounds.area):
+        around = [i for i, outer in enumerate(kept) if _holds(outer, line)]
+        if around:
+            kept[around[0]] = _grown(kept[around[0]], line.glyphs)
+        else:
+            kept.append(line)
+    return kept
+
+
+def _holds(outer: Line, inner: Line) -> bool:
+    shared = outer.bounds.padded(1).intersection(inner.bounds).area
+    alike = color_distance(outer.color, inner.color) <= 1.6 * _COLOR_REACH
+    return alike and shared >= 0.8 * inner.bounds.area and len(outer.glyphs) > len(inner.glyphs)
+
+
+def _crowding(chain: Sequence[Glyph]) -> float:
+    """Share of the members' width that lies in another member's, as pieces of drawings do."""
+    spans = sorted((glyph.bounds.x, glyph.bounds.right) for glyph in chain)
+    total = sum(right - left for left, right in spans)
+    shared, reach = 0, spans[0][1]
+    for left, right in spans[1:]:
+        shared += max(0, min(reach, right) - left)
+        reach = max(reach, right)
+    return shared / max(total, 1)
 
 
 def _with_small_parts(lines: list[Line], components: Sequence[Glyph]) -> list[Line]:
