@@ -22,6 +22,7 @@ from layerstudio.io.svg_text import text_element
 from layerstudio.io.text_lines import LIVE, check_text_option, live_text
 from layerstudio.ops.bake import CSS_MODES, bake_unsupported
 
+_SCRIPTS = ("layers.js", "panel.js", "stage.js", "start.js")
 _TOKEN = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -51,7 +52,7 @@ def write(
             "tree": _json({"width": width, "height": height, "children": tree}),
             "recipe": to_json(document),
             "css": _asset("viewer.css"),
-            "js": _asset("viewer.js"),
+            "js": "\n".join(map(_asset, _SCRIPTS)),
         },
     )
     Path(path).write_bytes(page.encode("utf-8", "replace"))
