@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms, ImageOps
 
+from layerstudio.composite import composite_pixels
+from layerstudio.document import Document, Layer
 from layerstudio.errors import InvalidRequest, UnreadableFile
+from layerstudio.geometry import Bounds, Extent
 from layerstudio.io.limits import Limits
 from layerstudio.io.picture import read_picture
 
@@ -338,3 +341,25 @@ class TestBadFiles:
         before = Image.MAX_IMAGE_PIXELS
         read_picture(picture8("PNG"))
         assert before == Image.MAX_IMAGE_PIXELS
+
+
+class TestLayeredFiles:
+    @pytest.mark.parametrize(
+        ("suffix", "name"), [(".psd", "flat.png"), (".ora", "a.ora"), (".zip", "b.zip")]
+    )
+    def test_are_flattened_whatever_their_name(self, suffix, name, tmp_path):
+        below = Layer("below", Bounds(0, 0, 7, 13), NOISE8)
+        above = Layer("above", Bounds(2, 3, 7, 13), NOISE8, opacity=0.4)
+        document = Document(Extent(7, 13), (below, above), dpi=144)
+        path = document.save(tmp_path / f"layers{suffix}").rename(tmp_path / name)
+        picture = read_picture(path)
+        assert np.abs(picture.pixels.astype(int) - composite_pixels(document)).max() <= 1
+        assert picture.dpi == pytest.approx(144, abs=0.1)
+        assert "flattened" in picture.notes[-1]
+
+    def test_broken_ones_are_one_sentence(self, tmp_path):
+        for start in (b"8BPS\0\1", b"PK\x03\x04"):
+            path = tmp_path / "broken.png"
+            path.write_bytes(start + bytes(RNG.integers(0, 256, 200, dtype=np.uint8)))
+            with pytest.raises(UnreadableFile):
+                read_picture(path)
