@@ -12,8 +12,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from layerstudio.errors import UnreadableFile
 from layerstudio.geometry import Extent
 from layerstudio.io.png_codec import decode_png
 
-# Krita takes a second when warm, but a minute after installation to index its resources.
+# Krita takes a second when warm, but up to a minute to index its resources for the first time.
 TIMEOUT_SECONDS = 180.0
 
 # Distributions add the version to the name of ImageMagick's program, and other tools take the
@@ -38,7 +40,7 @@ class Reader:
     """``render(file, png, extent)`` makes a PNG of a file whose canvas is ``extent``.
 
     ``programs`` is what must be installed: one of each row. ``opaque`` readers show the picture
-    on white.
+    on white, ``windowed`` ones in the corner of a window that may be larger.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Reader:
     programs: tuple[tuple[str, ...], ...]
     render: Callable[[Path, Path, Extent], None]
     opaque: bool = False
+    windowed: bool = False
 
     @property
     def is_installed(self) -> bool:
@@ -73,7 +76,8 @@ def render(reader: Reader, path: Path, extent: Extent) -> F32:
             raise UnreadableFile(f"{reader.name} could not be run: {error}.") from error
         if not result.exists():
             raise UnreadableFile(f"{reader.name} made no picture of {path.name!r}.")
-        return to_float(decode_png(result.read_bytes()))
+        picture = to_float(decode_png(result.read_bytes()))
+        return picture[: extent.height, : extent.width] if reader.windowed else picture
 
 
 def _imagemagick(source: Path, result: Path, _: Extent) -> None:
@@ -82,13 +86,37 @@ def _imagemagick(source: Path, result: Path, _: Extent) -> None:
 
 
 def _krita(source: Path, result: Path, _: Extent) -> None:
-    command = [_installed(("krita",)), "--nosplash", "--export", "--export-filename"]
-    _run([*_on_a_display(), *command, str(result), str(source)], result.parent)
+    # Krita needs an X display even to convert files.
+    command = [_installed(("xvfb-run",)), "-a", _installed(("krita",)), "--nosplash"]
+    export = ["--export", "--export-filename", str(result), str(source)]
+    with _KRITA_ALONE:
+        _run([*command, *export], result.parent, env=_krita_environment())
 
 
-def _on_a_display() -> list[str]:
-    """Krita needs an X display even to convert files."""
-    return [_installed(("xvfb-run",)), "-a"]
+_KRITA_ALONE = threading.Lock()
+
+
+@cache
+def _krita_home() -> tempfile.TemporaryDirectory[str]:
+    """A home for Krita that lasts as long as this process.
+
+    Krita waits for another one that is open, or stuck, in the same home. Its index of resources
+    takes 10 s and more to make, so the user's is copied where there is one.
+    """
+    home = tempfile.TemporaryDirectory(prefix="layerstudio-krita-")
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    index = Path(data, "krita", "resourcecache.sqlite")
+    if index.is_file():
+        copy = Path(home.name, "data", "krita", index.name)
+        copy.parent.mkdir(parents=True)
+        shutil.copyfile(index, copy)
+    return home
+
+
+def _krita_environment() -> dict[str, str]:
+    home = _krita_home().name
+    places = {f"XDG_{name.upper()}_HOME": f"{home}/{name}" for name in ("config", "data", "cache")}
+    return {**os.environ, **places, "HOME": home}
 
 
 def _gimp(source: Path, result: Path, _: Extent) -> None:
@@ -118,6 +146,10 @@ def _libreoffice(source: Path, result: Path, _: Extent) -> None:
 
 
 def _chromium(source: Path, result: Path, extent: Extent) -> None:
+    if source.suffix == ".html":
+        _show_picture_only(source)
+    # Windows have a least size; a drawing starts at the top left corner all the same.
+    width, height = max(extent.width, 640), max(extent.height, 480)
     options = [
         "--headless",
         "--disable-gpu",
@@ -125,13 +157,26 @@ def _chromium(source: Path, result: Path, extent: Extent) -> None:
         "--force-device-scale-factor=1",
         "--force-color-profile=srgb",
         "--default-background-color=00000000",
-        f"--window-size={extent.width},{extent.height}",
+        f"--window-size={width},{height}",
         f"--user-data-dir={result.parent / 'profile'}",
         f"--screenshot={result}",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--no-sandbox")  # Chromium refuses to sandbox the superuser
     _run([_installed(_CHROMIUM), *options, source.as_uri()], result.parent)
+
+
+def _show_picture_only(page: Path) -> None:
+    """Take the frame of our viewer away, in the reader's own copy of the page."""
+    style = (
+        "<style>html, body, .stage { background: none !important; }"
+        " .bar, .panel, .tools, .paper, .label, .skip { display: none !important; }"
+        " .stage { position: fixed !important; inset: 0; overflow: visible; }"
+        " .scene { position: fixed !important; left: 0 !important; top: 0 !important;"
+        " translate: none !important; transform: none !important; }</style></head>"
+    )
+    text = page.read_text(encoding="utf-8", errors="replace")
+    page.write_text(text.replace("</head>", style, 1), encoding="utf-8")
 
 
 def _pillow(source: Path, result: Path, _: Extent) -> None:
@@ -148,8 +193,9 @@ def _reader(
     render: Callable[[Path, Path, Extent], None],
     *programs: tuple[str, ...],
     opaque: bool = False,
+    windowed: bool = False,
 ) -> Reader:
-    return Reader(name, frozenset(suffixes.split()), programs, render, opaque)
+    return Reader(name, frozenset(suffixes.split()), programs, render, opaque, windowed)
 
 
 READERS = (
@@ -158,7 +204,7 @@ READERS = (
     _reader("GIMP", ".psd", _gimp, ("gimp-console",)),
     _reader("rsvg-convert", ".svg", _rsvg, ("rsvg-convert",)),
     _reader("LibreOffice", ".pptx", _libreoffice, ("soffice", "libreoffice"), opaque=True),
-    _reader("Chromium", ".svg .html", _chromium, _CHROMIUM),
+    _reader("Chromium", ".svg .html", _chromium, _CHROMIUM, windowed=True),
     _reader("Pillow", ".png .webp", _pillow),
 )
 
@@ -174,7 +220,7 @@ def _installed(names: Sequence[str]) -> str:
     return program
 
 
-def _run(command: Sequence[str], folder: Path) -> None:
+def _run(command: Sequence[str], folder: Path, env: dict[str, str] | None = None) -> None:
     """Run a program in ``folder``; raise ``UnreadableFile`` if it takes too long.
 
     Exit codes say little (Krita's is not zero after success), so callers look for the result.
@@ -182,6 +228,7 @@ def _run(command: Sequence[str], folder: Path) -> None:
     process = subprocess.Popen(
         command,
         cwd=folder,
+        env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
