@@ -25,7 +25,7 @@ from layerstudio.io.placed import depth_notes, placed_layer, xml_text
 from layerstudio.io.pptx_marks import describe, fade, hide, lock
 from layerstudio.io.pptx_text import add_text_box
 from layerstudio.io.recipe import NAMESPACE, to_json
-from layerstudio.io.text_lines import LIVE, check_text_option, live_text
+from layerstudio.io.text_lines import LIVE, check_text_option, live_text, live_text_notes
 from layerstudio.ops.bake import bake_unsupported
 
 EMU_PER_INCH = 914_400
@@ -56,7 +56,13 @@ def write(
     writer.add_all(slide.shapes, baked.children, visible=True)
     _attach_recipe(presentation, to_json(document))
     presentation.save(str(path))
-    return (*depth_notes(document), *scale.notes, *notes, *writer.notes)
+    return (
+        *depth_notes(document),
+        *scale.notes,
+        *notes,
+        *writer.notes,
+        *live_text_notes(writer.live),
+    )
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ class _SlideWriter:
         self.scale = scale
         self.text = text
         self.notes: list[str] = []
+        self.live: list[str] = []
 
     def add_all(
         self, shapes: SlideShapes | GroupShapes, nodes: Sequence[Node], visible: bool

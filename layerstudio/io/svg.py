@@ -16,13 +16,15 @@ from layerstudio.io.placed import depth_notes, placed_gray, placed_layer, xml_te
 from layerstudio.io.recipe import NAMESPACE as RECIPE
 from layerstudio.io.recipe import to_json
 from layerstudio.io.svg_text import text_element
-from layerstudio.io.text_lines import LIVE, check_text_option, live_text
+from layerstudio.io.text_lines import LIVE, check_text_option, live_text, live_text_notes
 from layerstudio.ops.bake import CSS_MODES, bake_unsupported
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 SODIPODI = "http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd"  # Inkscape's former name
+
+_LIBXML_LIMIT = 10_000_000  # XML_MAX_TEXT_LENGTH, the longest attribute libxml2 reads unasked
 
 
 def write(document: Document, path: Path, *, text: str = LIVE) -> tuple[str, ...]:
@@ -36,7 +38,7 @@ def write(document: Document, path: Path, *, text: str = LIVE) -> tuple[str, ...
     drawing = _Drawing(baked, text)
     data = ET.tostring(drawing.root(to_json(document)), encoding="utf-8", xml_declaration=True)
     Path(path).write_bytes(data)
-    return (*depth_notes(document), *notes, *drawing.notes)
+    return (*depth_notes(document), *notes, *drawing.notes, *live_text_notes(drawing.live))
 
 
 class _Drawing:
@@ -47,6 +49,7 @@ class _Drawing:
         self.text = text
         self.masks = ET.Element("defs")
         self.notes: list[str] = []
+        self.live: list[str] = []
 
     def root(self, recipe: str) -> ET.Element:
         width, height = self.document.extent
@@ -103,6 +106,11 @@ class _Drawing:
             element = ET.Element("g", attributes)
         else:
             element = _image(placed.data_uri, placed.bounds, attributes)
+            if len(placed.data_uri) > _LIBXML_LIMIT:
+                self.notes.append(
+                    f"{layer.name!r} is more than 10 MB: rsvg-convert opens the file only with "
+                    "--unlimited (browsers and Inkscape do as it is)."
+                )
         element.insert(0, _title(layer))
         return element
 

@@ -27,6 +27,7 @@ _LOW = frozenset("gjpqyQçşţµ,;@()[]{}|_/\\$§")
 _SHORT = frozenset("acegmnopqrsuvwxyzµçş.,:;-–—_~+=<>*·«»")
 # Ink fainter than this share of full alpha is a soft edge.
 _INK = 0.25
+_NAMES_IN_NOTE = 3
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,16 @@ def live_text(layer: Layer, option: str = LIVE) -> TextContent | None:
     if option == PIXELS or text is None or text.confidence < MIN_CONFIDENCE:
         return None
     return text if text.string.strip() and not layer.is_empty else None
+
+
+def live_text_notes(names: list[str]) -> tuple[str, ...]:
+    """One note for all layers that were written as text; none without any."""
+    if not names:
+        return ()
+    listed = ", ".join(map(repr, names[:_NAMES_IN_NOTE]))
+    more = len(names) - _NAMES_IN_NOTE
+    listed += f" and {more} more" if more > 0 else ""
+    return (f"Live text may look different where its font is missing: {listed}.",)
 
 
 def text_lines(layer: Layer) -> tuple[TextLine, ...]:

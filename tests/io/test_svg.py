@@ -23,7 +23,7 @@ from slide_documents import (
 )
 
 from layerstudio.composite import composite_pixels
-from layerstudio.document import Document, Group
+from layerstudio.document import Document, Group, Layer
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.io.files import save_with_notes
@@ -135,6 +135,20 @@ def test_doubtful_text_stays_pixels(tmp_path):
     doubtful = replace(sure, text=replace(sure.text, confidence=0.5))
     root = saved(Document(EXTENT, (doubtful,)), tmp_path / "a.svg")
     assert not list(root.iter(tag("text"))) and len(list(root.iter(tag("image")))) == 1
+
+
+def test_one_note_for_all_live_text(tmp_path):
+    layers = [replace(text_layer(), name=name) for name in "abcde"]
+    notes = save_with_notes(Document(EXTENT, tuple(layers)), tmp_path / "a.svg")
+    assert len(notes) == 1 and "'a', 'b', 'c' and 2 more" in notes[0]
+
+
+def test_a_picture_too_long_for_librsvg_is_told(tmp_path):
+    extent = Extent(1400, 1500)
+    pixels = np.random.default_rng(1).integers(0, 256, (*extent.shape, 4), dtype=np.uint8)
+    document = Document(extent, (Layer("noise", Bounds.full(extent), pixels),))
+    (note,) = save_with_notes(document, tmp_path / "a.svg")
+    assert "--unlimited" in note
 
 
 def test_text_is_live_or_pixels(tmp_path):
