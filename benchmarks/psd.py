@@ -39,7 +39,7 @@ def soft_ellipse(side: int, rng: np.random.Generator) -> U8:
     center = tuple(int(value) for value in rng.integers(side // 4, 3 * side // 4, 2))
     axes = tuple(int(value) for value in rng.integers(side // 8, side // 4, 2))
     cv2.ellipse(alpha, center, axes, float(rng.uniform(0, 180)), 0, 360, (255,), -1)
-    return cv2.GaussianBlur(alpha, (0, 0), side / 256)
+    return cv2.GaussianBlur(alpha, (0, 0), side / 256).astype(np.uint8, copy=False)
 
 
 def full_canvas_stack(side: int, count: int) -> list[U8]:

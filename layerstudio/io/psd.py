@@ -17,13 +17,13 @@ _MAX_RECORDS = 32_767  # the count of layer records is a signed 16-bit number
 
 
 def write(
-    document: Document, path: Path, *, compression: Coding | str = Coding.AUTO
+    document: Document, path: Path, *, compression: Coding | str = Coding.RLE
 ) -> tuple[str, ...]:
     """Write ``document``; the suffix ``.psb`` makes a PSB, any other a PSD.
 
     Pixels are 16 bits deep if one layer or mask is. Layers are cropped to what shows, and
-    invisible colour is bled from its neighbours. ``compression`` is ``"rle"`` (fast, read by
-    everything), ``"zip"`` (smaller) or ``"auto"`` (rle for 8 bits, zip for 16).
+    invisible colour is bled from its neighbours. ``compression`` is ``"rle"`` (fastest, read by
+    everything) or ``"zip"`` (smaller; layers with a mask stay rle, for Krita).
     Returns a sentence for each thing that was changed to fit. Raises ``InvalidRequest`` for what
     does not fit into a PSD.
     """
@@ -67,11 +67,10 @@ def _style(document: Document, path: Path, compression: Coding | str) -> Style:
     if records > _MAX_RECORDS:
         raise InvalidRequest(f"A PSD holds at most {_MAX_RECORDS:,} layers, not {records:,}.")
     deep = _is_deep(document)
-    zipped = coding is Coding.ZIP or (coding is Coding.AUTO and deep)
     return Style(
         version=2 if path.suffix.lower() == ".psb" else 1,
         depth=np.dtype(np.uint16 if deep else np.uint8),
-        compression=Compression.ZIP_PREDICTED if zipped else Compression.RLE,
+        compression=Compression.ZIP if coding is Coding.ZIP else Compression.RLE,
     )
 
 

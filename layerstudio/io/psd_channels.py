@@ -25,7 +25,8 @@ def encode(plane: NDArray, compression: Compression, version: int) -> bytes:
     """``plane`` (h, w) uint8 or uint16 as a layer's channel: compression, then its data.
 
     PSD (version 1) stores packed row lengths in 16 bits; a plane whose rows do not fit is
-    deflated instead, which has no such limit.
+    deflated instead, which has no such limit. 16 bits are deflated without differences: Krita 5.1
+    puts those together wrongly.
     """
     if plane.size == 0:
         return _word(Compression.RAW)
@@ -33,9 +34,9 @@ def encode(plane: NDArray, compression: Compression, version: int) -> bytes:
         rows = packbits(plane)
         if version == 2 or max(rows.counts) < 2**16:
             return _word(compression) + row_counts(rows, version) + rows.packed
-    return _word(Compression.ZIP_PREDICTED) + imagecodecs.deflate_encode(
-        _differences(plane), _DEFLATE_LEVEL
-    )
+    if plane.dtype == np.uint8:
+        return _word(Compression.ZIP_PREDICTED) + _deflate(_differences(plane).tobytes())
+    return _word(Compression.ZIP) + _deflate(big_endian(plane).tobytes())
 
 
 def packbits(plane: NDArray) -> Rows:
@@ -57,11 +58,15 @@ def big_endian(plane: NDArray) -> NDArray:
     return np.ascontiguousarray(plane, plane.dtype.newbyteorder(">"))
 
 
-def _differences(plane: NDArray) -> bytes:
-    """Each sample minus its left neighbour, modulo its range, big-endian."""
+def _differences(plane: NDArray) -> NDArray:
+    """Each sample minus its left neighbour, modulo its range."""
     encoded = plane.copy()
     np.subtract(plane[:, 1:], plane[:, :-1], out=encoded[:, 1:])
-    return big_endian(encoded).tobytes()
+    return encoded
+
+
+def _deflate(data: bytes) -> bytes:
+    return bytes(imagecodecs.deflate_encode(data, _DEFLATE_LEVEL))
 
 
 def _word(value: int) -> bytes:

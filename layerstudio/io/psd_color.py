@@ -105,7 +105,7 @@ class Colors:
 
     def alpha(self, plane: NDArray) -> NDArray:
         """A stored plane of transparency or mask at ``dtype``."""
-        return to_u16(plane) if plane.dtype == np.float32 else plane
+        return to_u16(_unit(plane)) if plane.dtype == np.float32 else plane
 
     def rgb(self, planes: Sequence[NDArray]) -> NDArray:
         """Stored planes (h, w), as ``psd_unpack.decode`` gives them, to (h, w, 3) ``dtype``."""
@@ -125,7 +125,7 @@ class Colors:
             table = np.frombuffer(self._palette[:768], np.uint8).reshape(3, 256).T
             return lambda indices: table[to_depth(indices[..., 0], np.uint8)]
         if self.bits == 32:
-            return lambda light: to_u16(_srgb_curve(np.clip(np.nan_to_num(light), 0, 1)))
+            return lambda light: to_u16(_srgb_curve(_unit(light)))
         if self.mode is Mode.LAB:
             return lambda lab: to_depth(_lab_to_srgb(lab), self.dtype)
         if self.mode is Mode.CMYK or count == 4:
@@ -190,6 +190,11 @@ def _lab_to_srgb(lab: NDArray) -> F32:
     delta = np.float32(6 / 29)
     xyz = np.where(f > delta, f**3, 3 * delta**2 * (f - np.float32(4 / 29))) * _WHITE_D50
     return _srgb_curve(np.clip(xyz @ _XYZ_TO_SRGB.T, 0, 1))
+
+
+def _unit(light: NDArray) -> F32:
+    """Floats as far as a picture can show them: 0 to 1, and no colour for what is no number."""
+    return np.clip(np.nan_to_num(light, nan=0.0), 0, 1)
 
 
 def _srgb_curve(linear: NDArray) -> F32:

@@ -50,10 +50,8 @@ BLENDS: dict[bytes, BlendMode] = {key: mode for mode, key in BLEND_KEYS.items()}
 
 
 class Coding(StrEnum):
-    """How a caller may ask for pixels to be packed; ``AUTO`` is what Photoshop itself does:
-    run lengths for 8 bits, deflate for 16."""
+    """How a caller may ask for pixels to be packed: run lengths or deflate."""
 
-    AUTO = "auto"
     RLE = "rle"
     ZIP = "zip"
 

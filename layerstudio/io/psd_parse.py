@@ -46,6 +46,7 @@ class RawMask:
     data: Data
     outside: int
     enabled: bool
+    includes_vector: bool  # Photoshop rendered the layer's vector mask into it
     is_softened: bool  # by density or feather, which the stored pixels do not show
 
 
@@ -178,7 +179,7 @@ def _node(layer: Any, depth: int) -> RawNode:
         is_adjustment=_is_adjustment(layer),
         is_fill=isinstance(layer, FillLayer) or layer.kind == "shape",
         has_effects=bool(layer.has_effects()),
-        has_vector_mask=layer.has_vector_mask() and not layer.vector_mask.disabled,
+        has_vector_mask=layer.vector_mask is not None and not layer.vector_mask.disabled,
         fill=_fill_color(layer),
         artboard=Bounds.from_edges(*layer.bbox) if isinstance(layer, Artboard) else None,
         text=psd_text.content(layer) if layer.kind == "type" else None,
@@ -219,6 +220,7 @@ def _mask(layer: Any) -> RawMask | None:
         data=channels[channel],
         outside=1 if outside >= 128 else 0,
         enabled=not flags.mask_disabled,
+        includes_vector=channel == real or bool(flags.user_mask_from_render),
         is_softened=is_softened,
     )
 

@@ -240,10 +240,9 @@ class _Reader:
         """What shapes a node's look in Photoshop and has no place in a document."""
         if raw.has_effects:
             self.notes.append(f"Layer effects of {raw.name!r} were left out.")
-        if raw.has_vector_mask and raw.kind not in ("shape", "group", "artboard"):
+        is_rendered = raw.kind == "shape" or (raw.mask is not None and raw.mask.includes_vector)
+        if raw.has_vector_mask and not is_rendered:
             self.notes.append(f"The vector mask of {raw.name!r} was left out.")
-        if raw.has_vector_mask and raw.children is not None:
-            self.notes.append(f"The vector mask of group {raw.name!r} was left out.")
 
 
 _KEPT_AS_PIXELS = {"type": "Text layer", "smartobject": "Smart object", "shape": "Shape"}

@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from layerstudio.color import Pixels, full_scale, to_depth
 from layerstudio.composite import composite_pixels
@@ -46,7 +45,7 @@ _MASK_DISABLED = 1 << 1
 _LOCK_ALL = 0x8000_0000
 _NOWHERE = Bounds(0, 0, 0, 0)
 _BOUNDARY_NAME = "</Layer group>"
-# Stock limit of what one pool may hold packed; more threads than this only wait for each other.
+# Every thread holds a layer's planes; more than this only take memory.
 _MAX_THREADS = 8
 
 Packed = list[tuple[int, bytes]]  # (channel id, packed data)
@@ -123,13 +122,12 @@ def _pack(record: _Record, style: Style) -> Packed:
     planes = [(Channel.TRANSPARENCY, alpha), (0, red), (1, green), (2, blue)]
     if node.mask is not None and record.section is not Section.BOUNDARY:
         planes.append((Channel.MASK, to_depth(node.mask.pixels, style.depth)))
-    return [(int(channel), _pack_plane(channel, plane, style)) for channel, plane in planes]
-
-
-def _pack_plane(channel: int, plane: NDArray, style: Style) -> bytes:
-    """Masks always get run lengths: Krita 5.1 refuses files whose masks are deflated."""
-    compression = Compression.RLE if channel == Channel.MASK else style.compression
-    return psd_channels.encode(plane, compression, style.version)
+    # Krita 5.1 refuses files with a mask on a layer any of whose channels is deflated.
+    compression = style.compression if node.mask is None else Compression.RLE
+    return [
+        (int(channel), psd_channels.encode(plane, compression, style.version))
+        for channel, plane in planes
+    ]
 
 
 def _header(document: Document, style: Style) -> bytes:
@@ -271,10 +269,7 @@ def _over_white(merged: Pixels) -> Pixels:
 
 def _merged(matted: Pixels, style: Style, pool: ThreadPoolExecutor) -> list[bytes]:
     """ "Image Data Section": run lengths, the one packing that every reader knows here."""
-    pack: Callable[[NDArray], psd_channels.Rows] = psd_channels.packbits
-    jobs: list[Future[psd_channels.Rows]] = [
-        pool.submit(pack, matted[..., channel]) for channel in range(4)
-    ]
+    jobs = [pool.submit(psd_channels.packbits, matted[..., channel]) for channel in range(4)]
     planes = [job.result() for job in jobs]
     return [
         struct.pack(">H", Compression.RLE),

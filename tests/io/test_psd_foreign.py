@@ -52,6 +52,14 @@ def test_linear_light_of_32_bits(tmp_path):
     assert any("32 bits" in note for note in document.notes)
 
 
+def test_floats_that_are_no_colours(tmp_path):
+    file, samples = foreign_psd.layered("RGB", 32)
+    samples[0, :4] = [[np.nan] * 3, [np.inf] * 3, [-np.inf] * 3, [7.0, -7.0, 1e38]]
+    foreign_psd.replace_samples(file, file[0], samples.astype(np.float32))
+    found = read(foreign_psd.saved(file, tmp_path / "wild.psd")).layers[0].pixels
+    assert found[0, :4, :3].tolist() == [[0] * 3, [65535] * 3, [0] * 3, [65535, 0, 65535]]
+
+
 @pytest.mark.parametrize("depth", [8, 16])
 def test_greys(tmp_path, depth):
     file, samples = foreign_psd.layered("L", depth)
@@ -72,16 +80,12 @@ def test_inks_without_a_profile(tmp_path, depth):
 def test_lab_is_what_littlecms_makes_of_it(tmp_path, depth):
     file, samples = foreign_psd.layered("LAB", depth)
     # Muted colours: out of sRGB's gamut, clipping is a matter of taste.
-    samples = (128 + (samples - 0.5) * 40) / 255
-    top = 255 if depth == 8 else 65535
-    stored = np.rint(samples * 255 * (1 if depth == 8 else 256)).astype(f"u{depth // 8}")
-    foreign_psd.replace_samples(file, file[0], stored)
-    if depth == 16:
-        # L counts to 65535 where a and b count in 256ths.
-        stored[..., 0] = np.rint(samples[..., 0] * top)
-        foreign_psd.replace_samples(file, file[0], stored)
+    levels = np.rint(128 + (samples - 0.5) * 40).astype(int)
+    # At 16 bits L counts to 65535, but a and b count in 256ths (seen in Photoshop's own red).
+    unit = np.array([1, 1, 1] if depth == 8 else [257, 256, 256])
+    foreign_psd.replace_samples(file, file[0], (levels * unit).astype(f"u{depth // 8}"))
     document = read(foreign_psd.saved(file, tmp_path / "lab.psd"))
-    signed = np.rint(samples * 255).astype(int) - np.array([0, 128, 128])
+    signed = levels - np.array([0, 128, 128])
     lab = Image.frombytes("LAB", (7, 5), signed.astype(np.int8).tobytes())
     transform = ImageCms.buildTransform(
         ImageCms.createProfile("LAB"),
