@@ -141,9 +141,7 @@ class _SlideWriter:
 
     def add_layer(self, shapes: SlideShapes | GroupShapes, layer: Layer) -> BaseShape | None:
         if live_text(layer, self.text):
-            self.notes.append(
-                f"{layer.name!r} is live text: its font may look different elsewhere."
-            )
+            self.live.append(layer.name)
             return add_text_box(shapes, layer, self.scale.emu)
         placed = placed_layer(layer, self.document.icc_profile)
         if placed is None:

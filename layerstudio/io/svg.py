@@ -96,9 +96,7 @@ class _Drawing:
             element = text_element(layer)
             element.attrib |= attributes
             element.insert(0, _title(layer))
-            self.notes.append(
-                f"{layer.name!r} is live text: its font may look different elsewhere."
-            )
+            self.live.append(layer.name)
             return element
         placed = placed_layer(layer, self.document.icc_profile)
         if placed is None:
