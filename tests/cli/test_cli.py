@@ -191,6 +191,32 @@ class TestOtherCommands:
         assert "--show-completion" in run("--help").stdout
 
 
+class TestVerify:
+    """The readers' own tests are elsewhere; here a stand-in reader says what is wanted."""
+
+    @pytest.fixture(params=["same", "differs", "failed", "missing"])
+    def status(self, request, monkeypatch):
+        from layerstudio.io import verify
+
+        error = 3 / 255 if request.param == "differs" else None
+        result = verify.Verification("Reader", verify.Status(request.param), error, error, "Note.")
+        monkeypatch.setattr(verify, "verify", lambda path, expected=None: (result,))
+        return request.param
+
+    def test_exit_code_and_table(self, status, layered):
+        done = run("verify", layered)
+        assert done.exit_code == (2 if status in ("differs", "failed") else 0)
+        assert status in done.stdout
+        assert ("3/255" in done.stdout) == (status == "differs")
+        data = json.loads(run("verify", layered, "--json").stdout)
+        assert data["results"][0]["status"] == status
+
+    def test_a_missing_file(self, tmp_path):
+        done = run("verify", tmp_path / "missing.psd")
+        assert done.exit_code == 2
+        assert "does not exist" in done.stderr
+
+
 class TestFaultsOfOurs:
     def test_are_logged_not_shown(self, folder, monkeypatch):
         from layerstudio.ui.cli import batch

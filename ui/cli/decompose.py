@@ -119,4 +119,4 @@ def _report(outcomes: list[Outcome], as_json: bool) -> None:
     ]
     if rows:
         columns = ("picture", "layers", "seconds", "error", "written")
-        print_table(columns, rows, right="layers seconds error")
+        print_table(columns, rows, right=("layers", "seconds", "error"))

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from layerstudio.ui.cli import bench, decompose, doctor, export, inspecting, methods, split
+from layerstudio.ui.cli import bench, decompose, doctor, export, inspecting, methods, split, verify
 from layerstudio.ui.cli.boundary import show_tracebacks
 
 # What a script behind a command understands is for the script to say.
@@ -29,6 +29,7 @@ app.command("decompose")(decompose.decompose)
 app.command("split")(split.split)
 app.command("export")(export.export)
 app.command("inspect")(inspecting.inspect)
+app.command("verify")(verify.verify)
 app.command("methods")(methods.methods)
 app.command("doctor")(doctor.doctor)
 app.command("bench", context_settings=PASS_ON)(bench.bench)

@@ -20,8 +20,10 @@ def print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=2))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> None:
-    """``right`` names the columns with numbers, separated by spaces."""
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()
+) -> None:
+    """``right`` names the columns with numbers."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -29,7 +31,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: st
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        justify = "right" if column in right.split() else "left"
+        justify = "right" if column in right else "left"
         table.add_column(column, justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*(escape(one_line(cell)) for cell in row))
