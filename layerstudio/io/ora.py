@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL.ImageCms import ImageCmsProfile, createProfile
 
 from layerstudio.color import Pixels, to_depth
 from layerstudio.composite import composite_pixels
@@ -47,14 +48,13 @@ def write(document: Document, path: Path, *, bleed: bool = True) -> tuple[str, .
         document, sources.store, **{_STACK_HASH: hashlib.sha256(stack).hexdigest()}
     )
     flat = composite_pixels(document)
-    icc = document.icc_profile
 
     def encode(item: tuple[str, NDArray]) -> tuple[str, bytes]:
         name, pixels = item
-        is_colour = pixels.ndim == 3
-        spread = is_colour and bleed
-        png = encode_png(bleed_colour(pixels) if spread else pixels, icc=icc if is_colour else None)
-        return name, png
+        if pixels.ndim == 2:
+            return name, encode_png(pixels)
+        spread = bleed_colour(pixels) if bleed else pixels
+        return name, encode_png(spread, icc=_profile(document, pixels))
 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("mimetype", MIMETYPE)
@@ -64,6 +64,13 @@ def write(document: Document, path: Path, *, bleed: bool = True) -> tuple[str, .
             archive.writestr(name, png)
         archive.writestr("Thumbnails/thumbnail.png", encode_png(_thumbnail(flat)))
     return shown.notes
+
+
+def _profile(document: Document, pixels: Pixels) -> bytes | None:
+    """Krita stops and asks about 16-bit pictures without a profile, so those get sRGB's."""
+    if document.icc_profile is None and pixels.dtype == np.uint16:
+        return ImageCmsProfile(createProfile("sRGB")).tobytes()
+    return document.icc_profile
 
 
 class _Sources:
