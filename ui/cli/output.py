@@ -36,8 +36,9 @@ def print_table(
     for row in rows:
         table.add_row(*(escape(one_line(cell)) for cell in row))
     console = Console(highlight=False)
-    # A pipe has no width to keep to; wrapped cells would only hinder grep.
-    console.print(table, width=None if console.is_terminal else 1000)
+    if not console.is_terminal:
+        console.width = 1000  # a pipe has no width; wrapped cells would only hinder grep
+    console.print(table)
 
 
 def levels(error: float) -> str:

@@ -17,12 +17,12 @@ from layerstudio.errors import UnwritableFile
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.ui.cli.boundary import one_line
 
-_CELL = 240  # longest side of a thumbnail, in pixels
+_CELL = 280  # longest side of a thumbnail, in pixels
 _MARGIN = 12
 _CAPTION = 22
-_COLUMNS = 5
+_COLUMNS = 4
 _CHECKER = 8
-_LIGHT, _DARK = 153, 102  # between black and white, so that layers of either show
+_LIGHT, _DARK = 172, 152  # between black and white, so that layers of either show
 
 
 def save_sheet(document: Document, path: Path) -> None:
@@ -63,7 +63,7 @@ def draw_sheet(document: Document) -> Image.Image:
 
 
 def thumbnail(document: Document) -> U8:
-    """(h, w, 3): the composite over a checkerboard, longest side at most 240 pixels."""
+    """(h, w, 3): the composite over a checkerboard, longest side at most 280 pixels."""
     return _on_checkerboard(_shrunk_premul(composite(document), document.extent))
 
 
