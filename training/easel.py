@@ -131,9 +131,9 @@ class Easel:
         return True
 
     def sprite(self, box: Bounds, *, shadow: float = 0.3) -> bool:
-        """Clip art centred in ``box``; False where none of three would show there."""
+        """Clip art centred in ``box``; False where none of six would show there."""
         names = self.assets.sprite_names(self.split)
-        for _ in range(3):
+        for _ in range(6):
             name = names[int(self.rng.integers(len(names)))]
             rgba = None if name in self.used else self.assets.sprite(name, min(box.extent))
             if rgba is None:
@@ -191,7 +191,9 @@ class Easel:
         tint = np.float32(rng.uniform(0, 0.15, 3)) if self.chance(0.3) else np.zeros(3, np.float32)
         rgba = to_u8(np.dstack([np.broadcast_to(tint, (*alpha.shape, 3)), alpha]))
         dx, dy = (int(v) for v in np.rint(rng.uniform((-0.5, 0.3), (1.5, 1.8)) * sigma))
-        self.put(f"shadow of {of}", Role.SHADOW, rgba, x - margin + dx, y - margin + dy)
+        x, y = x - margin + dx, y - margin + dy
+        if self._difference(rgba, x, y) >= _MIN_DIFFERENCE:  # black on black is no layer
+            self.put(f"shadow of {of}", Role.SHADOW, rgba, x, y)
 
     def _visible_accent(self, box: Bounds) -> Rgb:
         """The first of a few accents that stands off what is under ``box``."""

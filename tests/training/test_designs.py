@@ -19,7 +19,7 @@ from training.designs import BACKGROUNDS, Design, make_design, through_jpeg, vis
 from training.easel import contrast, relative_luminance
 from training.splits import SPLITS, split_of
 
-SEEDS = range(24)
+SEEDS = range(15)
 PACK_LIMIT = 3_000_000  # bytes
 
 FROZEN_EXTENT = (675, 675)
@@ -109,7 +109,7 @@ def test_visible_shares_multiply_through_what_lies_above():
 
 def test_shadows_lie_right_below_what_casts_them(assets):
     found = 0
-    for seed in range(12):
+    for seed in range(8):
         stack = layers(make_design(seed, "train", assets=assets))
         for below, above in pairwise(stack):
             if below.role is Role.SHADOW:
@@ -118,7 +118,7 @@ def test_shadows_lie_right_below_what_casts_them(assets):
                 assert below.bounds.overlaps(above.bounds)
                 assert below.pixels[..., 3].max() <= 0.6 * 255 + 1
                 assert below.pixels[..., :3].max() <= 0.15 * 255 + 1
-    assert found >= 3
+    assert found >= 2
 
 
 def test_sizes_are_odd_and_unequal_too(designs):
@@ -193,7 +193,7 @@ def test_a_design_uses_only_its_own_split(assets):
     titles = {split: {n.rsplit(".", 1)[0] for n in assets.sprite_names(split)}
               for split in ("train", "dev")}  # fmt: skip
     for split, allowed in titles.items():
-        for seed in range(4):
+        for seed in range(3):
             for layer in layers(make_design(seed, split, assets=assets)):
                 assert layer.role is not Role.OBJECT or layer.name in allowed
 
