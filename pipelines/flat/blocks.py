@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerstudio.document import TextContent
 from layerstudio.geometry import Bounds
-from layerstudio.pipelines.flat.fonts import FontGuess
 from layerstudio.pipelines.flat.glyphs import RGB, Bools, Glyph, color_distance
 from layerstudio.pipelines.flat.text import Line, mask_of
 
@@ -97,22 +95,3 @@ def _alignment(lines: Sequence[Line]) -> str:
     if len(lines) == 1:
         return "left"
     return ("left", "center", "right")[int(np.argmin(_spreads(lines)))]
-
-
-def to_text_content(
-    block: Block, strings: Sequence[str], font: FontGuess, confidence: float = 1.0
-) -> TextContent:
-    """Live text for a block: one string per line, the font's guess, the block's own colour."""
-    red, green, blue = (round(min(max(channel, 0.0), 255.0)) for channel in block.color)
-    return TextContent(
-        string="\n".join(strings),
-        font=font.family,
-        size=font.size,
-        color=(red, green, blue),
-        box=block.bounds,
-        bold=font.bold,
-        italic=font.italic,
-        align=block.align,
-        baseline=font.baseline,
-        confidence=confidence,
-    )

@@ -30,6 +30,7 @@ _FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts"
             "/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
 _PROBE = 64  # px at which candidates are set
 _RASTER = 32  # px of ink height at which they are compared
+_BLUR = 1.5  # px along the line, of the raster
 _LONGEST = 40  # characters; more adds time, not certainty
 _CAP_HEIGHT = 0.7  # of the font size, where no font can be asked
 _TIMEOUT = 10.0  # seconds
@@ -133,7 +134,7 @@ def _compared(face: Face, string: str, ink: Bools, bounds: Bounds) -> FontGuess 
     above = tight.y - 2 + top  # of the ink's top from the baseline, in probe pixels
     stretch = (bounds.width / tight.width) / scale
     wide = max(8, round(_RASTER * bounds.width / bounds.height))
-    alike = _overlap(
+    alike = _likeness(
         _raster(np.asarray(shown)[tight.slices], wide),
         _raster(ink.astype(np.uint8) * 255, wide),
     )
@@ -152,6 +153,14 @@ def _raster(alpha, width: int) -> F32:
     return cv2.resize(alpha.astype(np.float32) / 255, size, interpolation=cv2.INTER_AREA)
 
 
-def _overlap(one: F32, other: F32) -> float:
-    """Soft intersection over union."""
-    return float(np.minimum(one, other).sum() / max(float(np.maximum(one, other).sum()), 1e-6))
+def _likeness(one: F32, other: F32) -> float:
+    """Soft intersection over union, blurred along the line so that letter-spacing matters less,
+    times how alike the weights are, which the overlap alone would always find too bold."""
+    weight = abs(float(np.log(max(one.mean(), 1e-3) / max(other.mean(), 1e-3))))
+    one, other = _blurred(one), _blurred(other)
+    shared = np.minimum(one, other).sum() / max(float(np.maximum(one, other).sum()), 1e-6)
+    return float(shared) * float(np.exp(-2.0 * weight))
+
+
+def _blurred(raster: F32) -> F32:
+    return cv2.GaussianBlur(raster, (0, 0), _BLUR, sigmaY=0.5).astype(np.float32, copy=False)

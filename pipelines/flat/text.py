@@ -23,6 +23,8 @@ _COLOR_REACH = 45.0  # levels between neighbours; anti-aliasing and JPEG move th
 _HEIGHT_RATIO = 2.6  # an l with an ogonek beside an x
 _STROKE_RATIO = 2.0
 _GAP = 1.3  # of the taller letter: a word space in justified text
+_REACH = 1.1  # line heights from a line to a stray letter or punctuation
+_REST = 1.6  # line heights to the rest of a line: a comma and a space in a monospaced font
 _KERNING = 0.5  # of the narrower letter; italics reach over their neighbours
 _OVERLAP = 0.45  # of the shorter letter's height
 
@@ -71,7 +73,8 @@ def find_lines(components: Sequence[Glyph]) -> list[Line]:
             if line is not None:
                 lines.append(line)
     lines = _without_inner(lines)
-    lines = _with_small_parts(lines, components)
+    for _ in range(2):  # a comma bridges the gap to what follows it
+        lines = _joined(_with_small_parts(lines, components))
     return sorted(lines, key=lambda line: (line.bounds.y, line.bounds.x))
 
 
@@ -233,7 +236,7 @@ def _pair_score(one: Glyph, other: Glyph) -> float:
         and -0.05 * heights[1] <= gap <= 0.4 * heights[1]
         and 0.08 * heights[1] <= strokes[0] <= 0.33 * heights[1]
         and abs(one.bounds.bottom - other.bounds.bottom) <= 0.06 * heights[1] + 1.0
-        and all(0.12 <= glyph.aspect <= 1.4 and 0.15 <= glyph.fill for glyph in (one, other))
+        and all(0.12 <= glyph.aspect <= 1.4 and glyph.fill >= 0.15 for glyph in (one, other))
         and color_distance(one.color, other.color) <= 0.5 * _COLOR_REACH
         and not twins
     )
@@ -270,6 +273,32 @@ def _holds(outer: Line, inner: Line) -> bool:
     shared = outer.bounds.padded(1).intersection(inner.bounds).area
     alike = color_distance(outer.color, inner.color) <= 1.6 * _COLOR_REACH
     return alike and shared >= 0.8 * inner.bounds.area and len(outer.glyphs) > len(inner.glyphs)
+
+
+def _joined(lines: Sequence[Line]) -> list[Line]:
+    """Pieces of one line, side by side on one baseline, as one."""
+    whole: list[Line] = []
+    for line in sorted(lines, key=lambda line: line.bounds.x):
+        before = [index for index, left in enumerate(whole) if _goes_on(left, line)]
+        if before:
+            whole[before[0]] = _grown(whole[before[0]], line.glyphs)
+        else:
+            whole.append(line)
+    return whole
+
+
+def _goes_on(left: Line, right: Line) -> bool:
+    height = max(left.height, right.height)
+    gap = right.bounds.x - left.bounds.right
+    thick, thin = max(left.stroke, right.stroke), min(left.stroke, right.stroke)
+    step = right.baseline_at(right.bounds.x) - left.baseline_at(right.bounds.x)
+    return (
+        -0.2 * height <= gap <= _REST * height
+        and abs(step) <= 0.12 * height + 0.5
+        and height <= 1.5 * min(left.height, right.height)
+        and thick <= 1.4 * thin + 0.5
+        and color_distance(left.color, right.color) <= _COLOR_REACH
+    )
 
 
 def _crowding(chain: Sequence[Glyph]) -> float:
@@ -311,7 +340,7 @@ def _distance(line: Line, glyph: Glyph) -> float:
     ):
         return np.inf
     gap = max(line.bounds.x - box.right, box.x - line.bounds.right, 0)
-    return gap / height if gap <= 0.8 * height else np.inf
+    return gap / height if gap <= _REACH * height else np.inf
 
 
 def _grown(line: Line, parts: Sequence[Glyph]) -> Line:
