@@ -31,10 +31,10 @@ const fileName = (name) => (name.replace(/[\\/:*?"<>|\u0000-\u001f]+/g, "_").tri
 function summary(node) {
   if (node.children) return node.children.length === 1 ? "Group of 1" : `Group of ${node.children.length}`;
   const parts = [node.role];
-  if (!node.text && node.image) parts.push(`${node.w} × ${node.h}`);
-  if (node.text) parts.push(`“${node.text.replace(/\s+/g, " ").trim()}”`);
   if (node.blend !== "normal") parts.push(node.blend.replace(/-/g, " "));
   if (node.opacity < 1) parts.push(percent(node.opacity));
+  if (!node.text && node.image) parts.push(`${node.w} × ${node.h}`);
+  if (node.text) parts.push(`“${node.text.replace(/\s+/g, " ").trim()}”`);
   return parts.join(" · ");
 }
 
