@@ -64,8 +64,9 @@ class Surface:
         W3C Compositing and Blending Level 1, equations of 5.1 and 10 put together.
         """
         target = self.part(source.bounds)
-        if mode is BlendMode.DISSOLVE and source.coverage is not None:
-            source.coverage = dissolve_coverage(source.coverage, source.bounds)
+        if mode is BlendMode.DISSOLVE:
+            if source.coverage is not None:
+                source.coverage = dissolve_coverage(source.coverage, source.bounds)
         elif mode is not BlendMode.NORMAL:
             _mix_in_blend(source.planes, target, BLEND_FUNCTIONS[mode])
         lerp(target, source.planes, source.coverage)

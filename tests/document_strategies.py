@@ -12,6 +12,7 @@ from layerstudio.geometry import Bounds, Extent
 SMOOTH_MODES = (
     BlendMode.NORMAL,
     BlendMode.NORMAL,
+    BlendMode.DISSOLVE,
     BlendMode.DARKEN,
     BlendMode.MULTIPLY,
     BlendMode.SCREEN,

@@ -24,7 +24,7 @@ def _assert_same(got: np.ndarray, want: np.ndarray, tolerance: float = 1e-5) -> 
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(documents())
 def test_random_trees_agree_with_the_slow_compositor(document: Document) -> None:
     _assert_same(composite(document), oracle(document))
@@ -53,7 +53,7 @@ def test_bands_and_threads_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(composite(document), whole)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(documents(), places())
 def test_a_part_is_a_crop_of_the_whole(document: Document, part: Bounds) -> None:
     picture = composite(document, part)
@@ -65,7 +65,7 @@ def test_a_part_is_a_crop_of_the_whole(document: Document, part: Bounds) -> None
     np.testing.assert_array_equal(picture, expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(layers(modes=(BlendMode.NORMAL,)), min_size=2, max_size=5), st.data())
 def test_normal_is_associative(stack: list[Layer], data: st.DataObject) -> None:
     flat = [replace(layer, clipped=False) for layer in stack]
@@ -76,7 +76,7 @@ def test_normal_is_associative(stack: list[Layer], data: st.DataObject) -> None:
     _assert_same(composite(Document(EXTENT, grouped)), composite(Document(EXTENT, tuple(flat))))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(documents(), layers(), st.data())
 def test_opacity_zero_is_absence(document: Document, layer: Layer, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(document.children)))
@@ -89,7 +89,7 @@ def test_opacity_zero_is_absence(document: Document, layer: Layer, data: st.Data
     np.testing.assert_array_equal(composite(with_ghost), composite(document))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(documents(), layers())
 def test_isolated_group_of_one_is_the_layer(document: Document, layer: Layer) -> None:
     plain = replace(layer, opacity=1.0, blend=BlendMode.NORMAL, mask=None, visible=True)
@@ -124,6 +124,14 @@ def test_a_translucent_picture_alone_keeps_every_level(dtype: type) -> None:
     document = Document(Extent(301, 300), (Layer("picture", Bounds(0, 0, 301, 300), pixels),))
     pixels = np.where(pixels[..., 3:] > 0, pixels, 0)
     np.testing.assert_array_equal(composite_pixels(document), pixels)
+
+
+@pytest.mark.parametrize("mode", BLEND_FUNCTIONS)
+def test_over_nothing_every_mode_is_normal(mode: BlendMode) -> None:
+    pixels = np.random.default_rng(8).integers(0, 256, (9, 13, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    layer = Layer("alone", Bounds(0, 0, 13, 9), pixels, blend=mode)
+    np.testing.assert_array_equal(composite_pixels(Document(EXTENT, (layer,))), pixels)
 
 
 def _plain(name: str, color: tuple[int, int, int, int], bounds: Bounds, **options) -> Layer:
