@@ -1,6 +1,7 @@
 """The command line through Typer's runner: what is written, what is said, how it ends."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
 import layerstudio
-from layerstudio import Bounds, Document, Extent, Group, Layer
+from layerstudio import Bounds, DecomposeRequest, Document, Extent, Group, Layer, Limits
 from layerstudio.ui.cli.main import app
 
 
@@ -127,6 +128,24 @@ class TestDecompose:
         assert expected in done.stderr
         assert "Traceback" not in done.output
         assert sorted(folder.iterdir()) == before
+
+
+def _die(job):
+    os._exit(9)
+
+
+def test_a_process_that_dies_is_reported(folder, monkeypatch):
+    """As when the system ends one for lack of memory: no traceback, no waiting forever."""
+    from layerstudio.ui.cli import batch
+
+    monkeypatch.setattr(batch, "run_job", _die)
+    jobs = [
+        batch.Job(folder / name, (), DecomposeRequest(), Limits())
+        for name in ("poster.png", "poster.jpg")
+    ]
+    outcomes = list(batch.run_jobs(jobs, 2))
+    assert [outcome.exit_code for outcome in outcomes] == [2, 2]
+    assert "memory" in outcomes[0].error
 
 
 class TestOtherCommands:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,8 +16,10 @@ from layerstudio.io.limits import Limits
 from layerstudio.pipelines.api import ERROR_KEY, decompose
 from layerstudio.progress import ProgressCallback, ignore_progress
 from layerstudio.requests import DecomposeRequest
-from layerstudio.ui.cli.boundary import explained
+from layerstudio.ui.cli.boundary import USER_ERROR, explained
 from layerstudio.ui.cli.naming import check_targets
+
+_KILLED = "The system ended the process, most likely for lack of memory; use fewer --jobs."
 
 
 @dataclass(frozen=True)
@@ -84,5 +87,9 @@ def run_jobs(jobs: list[Job], processes: int) -> Iterator[Outcome]:
     """Outcomes in the order in which they are ready, from several processes."""
     # Methods start threads of their own, and a forked copy of a threaded process may hang.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(run_job, job) for job in jobs]):
-            yield done.result()
+        running = {pool.submit(run_job, job): job for job in jobs}
+        for future in as_completed(running):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield Outcome(running[future].source, error=_KILLED, exit_code=USER_ERROR)
