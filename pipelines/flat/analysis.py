@@ -15,6 +15,7 @@ from layerstudio.geometry import Bounds, Extent
 # more from rounding.
 _CLEAN_STEP = 3
 _NOISY_STEP = 7
+_BLOCKY = 1.15  # steps on the grid of blocks over steps off it
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +57,7 @@ class Analysis:
 def analyse(rgb: U8, *, lossy: bool) -> Analysis:
     """Measure noise, remove it, then split the picture into regions of small local contrast."""
     step = local_step(rgb)
-    noise = _edge_noise(rgb, step)
-    if lossy:
-        noise = max(noise, 1.0)
+    noise = max(_edge_noise(rgb, step), 1.0) if lossy or _is_blocky(rgb) else 0.0
     if noise >= 0.5:
         rgb = _denoised(rgb, noise)
         step = local_step(rgb)
@@ -123,6 +122,21 @@ def dilate(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
 def erode(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Erosion in which the picture's border does not count as outside."""
     return cv2.erode(mask.astype(np.uint8), ellipse_kernel(radius)).astype(bool)
+
+
+def _is_blocky(rgb: U8) -> bool:
+    """Whether small steps gather on JPEG's grid of 8 x 8 blocks, whatever the file calls itself."""
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    for steps in (cv2.absdiff(grey[:, 1:], grey[:, :-1]), cv2.absdiff(grey[1:], grey[:-1]).T):
+        small = np.where(steps < 16, steps, 0)
+        columns = small.mean(axis=0, dtype=np.float64)
+        if len(columns) < 64 or columns.mean() == 0:
+            return False
+        by_phase = np.array([columns[phase::8].mean() for phase in range(8)])
+        others = np.delete(by_phase, 7)
+        if by_phase[7] < _BLOCKY * np.median(others) or by_phase[7] < others.max():
+            return False
+    return True
 
 
 def _edge_noise(rgb: U8, step: U8) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
+from layerstudio.pipelines.flat.blocks import Block
 from layerstudio.pipelines.flat.element import Element
 
 _KMEANS_SEED = 7  # any constant: the split must be the same each time
@@ -49,7 +50,7 @@ def merged(lower: Element, upper: Element) -> Element:
     main = lower if lower.alpha.sum() >= upper.alpha.sum() else upper
     if Role.SHADOW in (lower.role, upper.role):
         main = upper if lower.role is Role.SHADOW else lower
-    return replace(main, bounds=bounds, alpha=alpha, colour=premul, text=None, line_masks=[])
+    return replace(main, bounds=bounds, alpha=alpha, colour=premul, block=None, text=None)
 
 
 def _best_merge(elements: list[Element]) -> tuple[int, int]:
@@ -97,23 +98,23 @@ def _best_split(elements: list[Element]) -> tuple[int, list[Element]]:
 def _part(element: Element, mask: NDArray[np.bool_]) -> Element:
     alpha = np.where(mask, element.alpha, 0).astype(np.float32)
     box = Bounds.of_mask(alpha > 0)
-    origin = element.bounds
-    lines = [(b, m) for b, m in element.line_masks if b.overlaps(box.moved(origin.x, origin.y))]
+    bounds = box.moved(element.bounds.x, element.bounds.y)
+    lines = [x for x in element.block.lines if bounds.contains(x.bounds)] if element.block else []
     return replace(
         element,
-        bounds=box.moved(origin.x, origin.y),
+        bounds=bounds,
         alpha=alpha[box.slices].copy(),
         colour=element.colour[box.slices].copy(),
+        block=Block(tuple(lines), element.block.align) if element.block and lines else None,
         text=None,
-        line_masks=lines,
     )
 
 
 def _lines(element: Element) -> list[NDArray[np.bool_]]:
     """The upper half of a block's lines, and the lower."""
-    boxes = sorted((bounds for bounds, _ in element.line_masks), key=lambda bounds: bounds.y)
-    if len(boxes) < 2:
+    if element.block is None or len(element.block.lines) < 2:
         return []
+    boxes = sorted((line.bounds for line in element.block.lines), key=lambda bounds: bounds.y)
     half = len(boxes) // 2
     border = (boxes[half - 1].bottom + boxes[half].y) // 2 - element.bounds.y
     upper = np.zeros(element.alpha.shape, bool)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from layerstudio.color import F32, U8
 from layerstudio.document import Role, TextContent
 from layerstudio.geometry import Bounds
+from layerstudio.pipelines.flat.blocks import Block
 
 
 @dataclass(eq=False)
 class Element:
     """One layer to be. ``alpha`` (h, w) in [0, 1] and ``colour`` (h, w, 3) in [0, 255] fill
-    ``bounds``, which lies on the canvas; ``shape`` is a word for what it looks like."""
+    ``bounds``, which lies on the canvas; ``shape`` is a word for what it looks like, ``block`` the
+    lines of a text and ``text`` what they say, once read."""
 
     role: Role
     bounds: Bounds
     alpha: F32
     colour: F32
     shape: str = ""
+    block: Block | None = None
     text: TextContent | None = None
-    line_masks: list[tuple[Bounds, np.ndarray]] = field(default_factory=list)
 
     def pixels(self) -> U8:
         """Straight 8-bit RGBA by rounding; colour under alpha 0 is 0."""

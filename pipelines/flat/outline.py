@@ -47,7 +47,7 @@ def candidates(mask: NDArray[np.bool_], bounds: Bounds) -> list[Outline]:
     radius = _corner_radius(mask, box)
     shortest = min(box.width, box.height)
     round_box = abs(box.width - box.height) <= 0.04 * shortest
-    found = [Outline("rectangle", bounds, _rounded(shape, box, 0.0))]
+    found = [Outline("rectangle", bounds, rounded_rectangle(shape, box, 0.0))]
     if radius > 0.2 * shortest:
         name = "circle" if round_box else "ellipse"
         found.append(Outline(name, bounds, _ellipse(shape, box)))
@@ -55,7 +55,7 @@ def candidates(mask: NDArray[np.bool_], bounds: Bounds) -> list[Outline]:
         pill = radius > 0.45 * shortest and not round_box
         name = "pill" if pill else "rounded rectangle"
         radius = shortest / 2 if pill else radius
-        found.append(Outline(name, bounds, _rounded(shape, box, radius)))
+        found.append(Outline(name, bounds, rounded_rectangle(shape, box, radius)))
     filled = _filled(mask)
     found.append(Outline("shape", bounds, _distance(filled)))
     found.append(Outline("polygon", bounds, _distance(_hull(filled))))
@@ -69,7 +69,7 @@ def _grid(shape: tuple[int, int], box: Bounds) -> tuple[F32, F32]:
     return x.astype(np.float32), y.astype(np.float32)
 
 
-def _rounded(shape: tuple[int, int], box: Bounds, radius: float) -> F32:
+def rounded_rectangle(shape: tuple[int, int], box: Bounds, radius: float) -> F32:
     """Signed distance of a rounded rectangle (Quilez, "2D distance functions", sdRoundedBox)."""
     x, y = _grid(shape, box)
     dx = np.abs(x) - np.float32(box.width / 2 - radius)

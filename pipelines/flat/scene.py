@@ -1,61 +1,163 @@
-"""A picture taken apart, from the background upwards."""
+"""A picture taken apart, from the background upwards.
+
+Each step explains part of the picture and lays it on the backdrop; what differs from the backdrop
+is left for the next: panels with their shadows, then lettering, then drawings and their shadows.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.color import F32, U8
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
-from layerstudio.pipelines.flat.analysis import analyse, residual, hysteresis, dilate
+from layerstudio.pipelines.flat.analysis import Analysis, analyse, dilate, hysteresis, residual
 from layerstudio.pipelines.flat.background import find_background
 from layerstudio.pipelines.flat.element import Element, lay_over
-from layerstudio.pipelines.flat.panels import find_panels
-from layerstudio.pipelines.flat.shadows import soft_darkness, shadow_of
+from layerstudio.pipelines.flat.lettering import blocks_to_lettering, find_lettering
 from layerstudio.pipelines.flat.objects import find_drawings
+from layerstudio.pipelines.flat.panels import find_panels
+from layerstudio.pipelines.flat.photograph import Plate, completed, find_plate
+from layerstudio.pipelines.flat.shadows import shadow_of, soft_darkness
+from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
+
+_EDGE_REACH = 5  # pixels into a panel's edge that a drawing across it is followed
+_SLIVER = 0.6  # share of a piece that lies in panel edges when it is nothing but edge
 
 
-def find_elements(rgb, lossy=False, debug=None):
-    a = analyse(rgb, lossy=lossy)
-    full = Bounds.full(a.extent)
-    bg = find_background(a)
-    if bg.shade is None:
-        return [
-            Element(
-                Role.BACKGROUND, full, np.ones(a.extent.shape, np.float32), rgb.astype(np.float32)
-            )
-        ]
-    B = bg.render(full)
-    els = [Element(Role.BACKGROUND, full, np.ones(a.extent.shape, np.float32), B.copy())]
-    panels, edges = find_panels(a, B)
-    els += panels
-    soft = soft_darkness(a, B)
-    fg = foreground(a, B, edges, soft)
+@dataclass(eq=False)
+class _Scene:
+    """The state of the analysis: ``backdrop`` (h, w, 3) is everything explained so far."""
+
+    analysis: Analysis
+    backdrop: F32
+    elements: list[Element]
+    plate: Plate | None = None
+    edges: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
+
+    def add(self, element: Element) -> None:
+        lay_over(self.backdrop, element)
+        self.elements.append(element)
+
+
+def find_elements(
+    rgb: U8,
+    *,
+    lossy: bool,
+    seed: int = 0,
+    progress: ProgressCallback = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> list[Element]:
+    """The picture (h, w, 3) as elements bottom to top, the background first."""
+    cancel = cancel or CancelToken()
+
+    def step(stage: str, fraction: float) -> None:
+        cancel.check()
+        progress(Progress(stage, fraction))
+
+    step("measuring", 0.0)
+    analysis = analyse(rgb, lossy=lossy)
+    step("background", 0.1)
+    scene = _with_background(analysis)
+    step("panels", 0.2)
+    panels, scene.edges = find_panels(analysis, scene.backdrop)
+    scene.elements += panels
+    step("shadows", 0.45)
+    soft = _lay_shadows(scene)
+    step("lettering", 0.6)
+    letters = _letters(scene, soft)
+    step("drawings", 0.7)
+    drawings = _drawings(scene, soft, letters)
+    scene.elements += drawings + [item.element for item in letters]
+    step("hidden parts", 0.8)
+    _complete_photograph(scene, seed)
+    step("hidden parts", 0.95)
+    return scene.elements
+
+
+def _with_background(analysis: Analysis) -> _Scene:
+    full = Bounds.full(analysis.extent)
+    opaque = np.ones(analysis.extent.shape, np.float32)
+    background = find_background(analysis)
+    if background.shade is not None:
+        backdrop = background.render(full)
+        element = Element(Role.BACKGROUND, full, opaque, backdrop.copy(), background.kind)
+        return _Scene(analysis, backdrop, [element])
+    plate = find_plate(analysis)
+    element = Element(Role.BACKGROUND, full, opaque, plate.bare, "photograph")
+    return _Scene(analysis, plate.backdrop, [element, *plate.veils], plate)
+
+
+def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
+    """Shadows of drawings go under them first, so that edges are measured against the shadow.
+
+    Returns the soft darkness (h, w) that no shadow has explained.
+    """
+    soft = soft_darkness(scene.analysis, scene.backdrop)
     if soft.any():
-        for o in find_drawings(a, B, fg):
-            s = shadow_of(a, B, soft, o, fg)
-            if s is not None:
-                els.append(s)
-                lay_over(B, s)
-                soft[s.bounds.slices] &= s.alpha <= 0
-        fg = foreground(a, B, edges, soft)
-    objs = find_drawings(a, B, fg)
-    els += objs
-    if debug is not None:
-        debug.update(a=a, B=B, fg=fg, edges=edges, soft=soft)
-    return els
+        foreground = _foreground(scene, soft)
+        for caster in find_drawings(scene.analysis, scene.backdrop, foreground):
+            shadow = shadow_of(scene.analysis, scene.backdrop, soft, caster, foreground)
+            if shadow is not None:
+                scene.add(shadow)
+                soft[shadow.bounds.slices] &= shadow.alpha <= 0
+    return soft
 
 
-def foreground(a, B, edges, soft):
-    fg = hysteresis(residual(a.rgb, B), a.tolerance, 2.5 * a.tolerance + 4)
-    fg &= ~soft
-    core = fg & ~edges
-    fg = core | (fg & dilate(core, 5))
-    return without_slivers(fg, edges)
+def _foreground(scene: _Scene, soft: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels (h, w) that the backdrop does not explain."""
+    tolerance = scene.analysis.tolerance
+    off = residual(scene.analysis.rgb, scene.backdrop)
+    found = hysteresis(off, tolerance, 2.5 * tolerance + 4) & ~soft
+    if scene.plate is not None:
+        found &= dilate(scene.plate.drawn, 1)
+    clear = found & ~scene.edges
+    found &= clear | dilate(clear, _EDGE_REACH)
+    return _without_slivers(found, scene.edges)
 
 
-def without_slivers(mask, edges):
-    """Without pieces that lie in panel edges for the most part."""
-    n, lab, st, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    inband = np.bincount(lab[edges], minlength=n)
-    drop = inband > 0.6 * st[:, 4]
-    drop[0] = True
-    return ~drop[lab]
+def _without_slivers(mask: NDArray[np.bool_], edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without pieces that lie in panel edges for the most part: misfits of the edges."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=8
+    )
+    within = np.bincount(labels[edges], minlength=count)
+    kept = within <= _SLIVER * stats[:, cv2.CC_STAT_AREA]
+    kept[0] = False
+    return kept[labels]
+
+
+def _letters(scene: _Scene, soft: NDArray[np.bool_]) -> list:
+    found = find_lettering(scene.analysis, scene.backdrop, _foreground(scene, soft))
+    if scene.plate is not None:
+        free = [
+            line
+            for line in scene.plate.lines
+            if not any(line.bounds.overlaps(item.element.bounds) for item in found)
+        ]
+        found += blocks_to_lettering(scene.analysis, scene.backdrop, free)
+    return found
+
+
+def _drawings(scene: _Scene, soft: NDArray[np.bool_], letters: list) -> list[Element]:
+    rest = _foreground(scene, soft)
+    for item in letters:
+        rest[item.element.bounds.slices] &= ~item.claimed
+    return find_drawings(scene.analysis, scene.backdrop, rest)
+
+
+def _complete_photograph(scene: _Scene, seed: int) -> None:
+    if scene.plate is None:
+        return
+    background, *others = scene.elements
+    hole = np.zeros(scene.analysis.extent.shape, bool)
+    for element in others:
+        if not any(element is veil for veil in scene.plate.veils):
+            hole[element.bounds.slices] |= element.alpha > 0
+    background.colour = completed(
+        scene.plate, scene.analysis.rgb, dilate(hole, 1), noise=scene.analysis.noise, seed=seed
+    )

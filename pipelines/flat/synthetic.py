@@ -6,33 +6,53 @@ A photograph has noise where it is smooth, and soft ends where it is not in focu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, erode, find_regions
 
-_MIN_AREA = 24
+_MIN_AREA = 24  # pixels of a region
+_MIN_PIECE = 0.0012  # of the canvas, for regions that touch each other
 _SHARP = 16  # levels: the median step around a drawn region is above this
-_GRAIN = 0.35  # levels: mean second difference inside a drawn region of a clean picture is below
+_GRAIN = 0.8  # levels: mean second difference inside a drawn region of a clean picture is below
 _MAX_BORDER = 0.3  # share of a region's box sides on the picture's border
 
 
-def synthetic_mask(analysis: Analysis) -> NDArray[np.bool_]:
-    """Pixels (h, w) of drawn regions with the thin edges and strokes between them."""
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """``labels`` (n,) says which regions are drawn; ``mask`` (h, w) are their pixels, with the
+    thin edges and strokes between them."""
+
+    labels: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
+
+
+def find_drawn(analysis: Analysis) -> Drawn:
+    """The drawn regions of a picture whose background is a photograph."""
     regions = analysis.regions
+    drawn = np.zeros(len(regions.areas), bool)
     keep = np.flatnonzero(regions.areas >= _MIN_AREA)
     keep = keep[keep > 0]
     if keep.size == 0:
-        return np.zeros(analysis.extent.shape, bool)
+        return Drawn(drawn, np.zeros(analysis.extent.shape, bool))
     sharp = _boundary_sharpness(analysis)
     grain = _mean_grain(analysis)
-    drawn = np.zeros(len(regions.areas), bool)
     limit = _GRAIN if analysis.noise < 0.5 else 3 * _GRAIN
     drawn[keep] = (sharp[keep] >= _SHARP) & (grain[keep] <= limit)
     for label in np.flatnonzero(drawn):
         drawn[label] = not _is_frame_filling(analysis, int(label))
-    return _closed(drawn[regions.labels])
+    return Drawn(drawn, _closed(drawn[regions.labels]))
+
+
+def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Only pieces large enough to be a drawing; small ones are glints of the photograph."""
+    pieces = find_regions(mask)
+    kept = pieces.areas >= _MIN_PIECE * mask.size
+    kept[0] = False
+    return kept[pieces.labels]
 
 
 def _boundary_sharpness(analysis: Analysis) -> NDArray[np.float64]:

@@ -75,6 +75,7 @@ def find_lines(components: Sequence[Glyph]) -> list[Line]:
     lines = _without_inner(lines)
     for _ in range(2):  # a comma bridges the gap to what follows it
         lines = _joined(_with_small_parts(lines, components))
+    lines += _lone_words(lines, letters)
     return sorted(lines, key=lambda line: (line.bounds.y, line.bounds.x))
 
 
@@ -273,6 +274,39 @@ def _holds(outer: Line, inner: Line) -> bool:
     shared = outer.bounds.padded(1).intersection(inner.bounds).area
     alike = color_distance(outer.color, inner.color) <= 1.6 * _COLOR_REACH
     return alike and shared >= 0.8 * inner.bounds.area and len(outer.glyphs) > len(inner.glyphs)
+
+
+def _lone_words(lines: Sequence[Line], letters: Sequence[Glyph]) -> list[Line]:
+    """Words of joined letters, alone in their line, above or below a line that is like them."""
+    taken = {id(glyph) for line in lines for glyph in line.glyphs}
+    free = [glyph for glyph in letters if id(glyph) not in taken and glyph.aspect >= 1.3]
+    return [_lone_line(glyph) for glyph in free if any(_is_like(glyph, line) for line in lines)]
+
+
+def _is_like(glyph: Glyph, line: Line) -> bool:
+    box = glyph.bounds
+    away = abs(box.bottom - line.baseline_at(box.x + box.width / 2))
+    beside = max(line.bounds.x - box.right, box.x - line.bounds.right)
+    return (
+        0.8 * line.height <= box.height <= 1.5 * line.height
+        and 0.75 * line.stroke - 0.5 <= glyph.stroke <= 1.3 * line.stroke + 0.5
+        and 0.9 * line.height <= away <= 2.6 * line.height
+        and beside < 0
+        and color_distance(glyph.color, line.color) <= 0.5 * _COLOR_REACH
+    )
+
+
+def _lone_line(glyph: Glyph) -> Line:
+    return Line(
+        glyphs=(glyph,),
+        bounds=glyph.bounds,
+        color=glyph.color,
+        stroke=glyph.stroke,
+        height=float(glyph.bounds.height),
+        baseline=float(glyph.bounds.bottom),
+        slope=0.0,
+        score=_ACCEPTED,
+    )
 
 
 def _joined(lines: Sequence[Line]) -> list[Line]:

@@ -1,0 +1,158 @@
+"""Lines and blocks of text as elements: one colour, alpha by projection, shadows of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.color import F32, channel_max
+from layerstudio.document import Role
+from layerstudio.geometry import Bounds
+from layerstudio.ops.unblend import project_alpha
+from layerstudio.pipelines.flat.analysis import Analysis, Regions, dilate
+from layerstudio.pipelines.flat.blocks import Block, find_blocks
+from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.flat.glyphs import Glyph, glyphs_of
+from layerstudio.pipelines.flat.text import Line, find_lines
+
+_EDGE = 2  # pixels around ink that may hold antialiased coverage
+_INK_REACH = 30  # levels from a letter's colour that are still its ink, on a photograph
+_MAX_LETTER_SHARE = 0.02  # of the canvas
+_MAX_INKS = 10  # colours of text looked for on a photograph
+
+
+@dataclass(frozen=True, eq=False)
+class Lettering:
+    """A block of text and the pixels (h, w) over its bounds that it accounts for."""
+
+    element: Element
+    claimed: NDArray[np.bool_]
+
+
+def find_lettering(analysis: Analysis, backdrop: F32, ink: NDArray[np.bool_]) -> list[Lettering]:
+    """Blocks of text among the connected pieces of ``ink`` (h, w)."""
+    glyphs = glyphs_of(ink, analysis.rgb, Bounds.full(analysis.extent))
+    return blocks_to_lettering(analysis, backdrop, find_lines(glyphs))
+
+
+def blocks_to_lettering(
+    analysis: Analysis, backdrop: F32, lines: Sequence[Line]
+) -> list[Lettering]:
+    return [_lettering(analysis, backdrop, block) for block in find_blocks(lines)]
+
+
+def lines_on_photograph(analysis: Analysis, drawn: NDArray[np.bool_]) -> list[Line]:
+    """Lines of text on a photograph: letters are found by the colours that drawn regions share.
+
+    ``drawn`` (n,) says which regions are drawn. Thin strokes lose their regions to antialiasing,
+    so each ink's colour is looked for again around the letters that have one.
+    """
+    lines: list[Line] = []
+    for colour, labels in _inks(analysis, drawn):
+        bounds = _neighbourhood(analysis, labels)
+        image = analysis.rgb[bounds.slices]
+        off = channel_max(np.abs(image.astype(np.int16) - np.int16(np.rint(colour))))
+        found = find_lines(_seeded(glyphs_of(off <= _INK_REACH, image, bounds)))
+        seeds = np.zeros(bounds.extent.shape, bool)
+        for label in labels:
+            box = analysis.regions.bounds(int(label))
+            view = box.relative_to(bounds).slices
+            seeds[view] |= analysis.regions.mask(int(label), box)
+        for line in found:
+            hits = seeds[line.bounds.relative_to(bounds).slices] & line.mask()
+            if np.count_nonzero(hits) > 0.2 * np.count_nonzero(line.mask()):
+                lines.append(line)
+    return _without_doubles(lines)
+
+
+def _seeded(glyphs: list[Glyph]) -> list[Glyph]:
+    return [glyph for glyph in glyphs if glyph.area >= 4]
+
+
+def _inks(analysis: Analysis, drawn: NDArray[np.bool_]) -> list[tuple[F32, NDArray]]:
+    """Colours that several small drawn regions share, with those regions, most regions first."""
+    regions = analysis.regions
+    small = regions.areas <= _MAX_LETTER_SHARE * analysis.extent.pixel_count
+    labels = np.flatnonzero(drawn & small)
+    if labels.size == 0:
+        return []
+    colours = _mean_colours(analysis.rgb, regions, labels)
+    groups = []
+    left = np.ones(len(labels), bool)
+    for index in np.argsort(-regions.areas[labels]):
+        if not left[index]:
+            continue
+        alike = left & (np.abs(colours - colours[index]).max(axis=1) <= _INK_REACH)
+        left &= ~alike
+        if np.count_nonzero(alike) >= 2:
+            weight = regions.areas[labels[alike]].astype(np.float64)
+            colour = np.average(colours[alike], axis=0, weights=weight)
+            groups.append((colour.astype(np.float32), labels[alike]))
+    return sorted(groups, key=lambda group: -len(group[1]))[:_MAX_INKS]
+
+
+def _mean_colours(rgb: NDArray, regions: Regions, labels: NDArray) -> F32:
+    means = np.empty((len(labels), 3), np.float32)
+    for row, label in enumerate(labels):
+        bounds = regions.bounds(int(label))
+        means[row] = rgb[bounds.slices][regions.mask(int(label), bounds)].mean(axis=0)
+    return means
+
+
+def _neighbourhood(analysis: Analysis, labels: NDArray) -> Bounds:
+    """A box around the letters' regions, with room for letters that have none."""
+    boxes = [analysis.regions.bounds(int(label)) for label in labels]
+    tallest = max(box.height for box in boxes)
+    return Bounds.around(boxes).padded(2 * tallest + 8).clamped(analysis.extent)
+
+
+def _without_doubles(lines: list[Line]) -> list[Line]:
+    """Of lines that overlap for the most part only the more text-like one."""
+    kept: list[Line] = []
+    for line in sorted(lines, key=lambda line: -line.score):
+        clash = any(
+            line.bounds.intersection(other.bounds).area
+            > 0.5 * min(line.bounds.area, other.bounds.area)
+            for other in kept
+        )
+        if not clash:
+            kept.append(line)
+    return kept
+
+
+def _lettering(analysis: Analysis, backdrop: F32, block: Block) -> Lettering:
+    bounds = block.bounds.padded(_EDGE + 1).clamped(analysis.extent)
+    alpha = np.zeros(bounds.extent.shape, np.float32)
+    colour = np.zeros((*alpha.shape, 3), np.float32)
+    claimed = np.zeros(alpha.shape, bool)
+    for line in block.lines:
+        box = line.bounds.padded(_EDGE + 1).clamped(analysis.extent)
+        own = np.zeros(box.extent.shape, bool)
+        own[line.bounds.relative_to(box).slices] = line.mask()
+        image = analysis.rgb[box.slices].astype(np.float32)
+        under = backdrop[box.slices]
+        ink = _ink_colour(image, under, own, line)
+        reach = dilate(own, _EDGE)
+        coverage = np.where(reach, project_alpha(image, ink, under), 0).astype(np.float32)
+        coverage[coverage < 3.0 / 255] = 0
+        coverage[coverage > 1 - 3.0 / 255] = 1
+        view = box.relative_to(bounds).slices
+        alpha[view] = np.maximum(alpha[view], coverage)
+        colour[view][reach] = ink
+        claimed[view] |= reach
+    return Lettering(Element(Role.TEXT, bounds, alpha, colour, "text", block=block), claimed)
+
+
+def _ink_colour(image: F32, under: F32, own: NDArray[np.bool_], line: Line) -> F32:
+    """The colour of full coverage: that of the ink pixels farthest from what lies beneath.
+
+    In thin letters most pixels are partly covered, and their mean is a mix.
+    """
+    inked = image[own]
+    axis = np.asarray(line.color, np.float32) - under[own].mean(axis=0)
+    along = (inked - under[own].mean(axis=0)) @ axis
+    strongest = inked[along >= np.quantile(along, 0.85)]
+    return np.median(strongest, axis=0).astype(np.float32)
