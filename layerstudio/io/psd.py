@@ -6,11 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from layerstudio.document import Document
+from layerstudio.document import Document, Group
 from layerstudio.errors import InvalidRequest
 from layerstudio.io import psd_resources, psd_write
 from layerstudio.io.limits import Limits
-from layerstudio.io.psd_format import PSD_MAX_BYTES, PSD_MAX_SIDE, Coding, Compression
+from layerstudio.io.psd_format import (
+    MAX_COORDINATE,
+    PSD_MAX_BYTES,
+    PSD_MAX_SIDE,
+    Coding,
+    Compression,
+)
 from layerstudio.io.psd_write import Style
 
 _MAX_RECORDS = 32_767  # the count of layer records is a signed 16-bit number
@@ -33,6 +39,7 @@ def write(
             f"A PSD holds at most {PSD_MAX_SIDE:,} pixels a side, not {document.extent}.",
             advice="Use the suffix .psb.",
         )
+    _check_places(document)
     pieces = psd_write.encode(document, style)
     size = sum(map(len, pieces))
     if style.version == 1 and size > PSD_MAX_BYTES:
@@ -63,7 +70,7 @@ def _style(document: Document, path: Path, compression: Coding | str) -> Style:
         raise InvalidRequest(
             f"There is no PSD compression {compression!r}.", advice=f"Use one of {known}."
         ) from error
-    records = sum(1 if hasattr(node, "pixels") else 2 for _, node in document.walk())
+    records = sum(2 if isinstance(node, Group) else 1 for _, node in document.walk())
     if records > _MAX_RECORDS:
         raise InvalidRequest(f"A PSD holds at most {_MAX_RECORDS:,} layers, not {records:,}.")
     deep = _is_deep(document)
@@ -72,6 +79,16 @@ def _style(document: Document, path: Path, compression: Coding | str) -> Style:
         depth=np.dtype(np.uint16 if deep else np.uint8),
         compression=Compression.ZIP if coding is Coding.ZIP else Compression.RLE,
     )
+
+
+def _check_places(document: Document) -> None:
+    for _, node in document.walk():
+        bounds = node.bounds if node.mask is None else node.bounds.union(node.mask.bounds)
+        if max(map(abs, (bounds.x, bounds.y, bounds.right, bounds.bottom))) > MAX_COORDINATE:
+            raise InvalidRequest(
+                f"Layer {node.name!r} lies too far off the canvas for a PSD: {tuple(bounds)}.",
+                advice="Move it closer.",
+            )
 
 
 def _is_deep(document: Document) -> bool:

@@ -13,6 +13,8 @@ from layerstudio.document import BlendMode
 PSD_MAX_SIDE = 30_000
 # "Large Document Format": everything in a PSD must lie within reach of a signed 32-bit offset.
 PSD_MAX_BYTES = 2**31 - 1
+# No program places layers further off than this; the format itself ends at 2**31.
+MAX_COORDINATE = 2**24
 # Longest name that Photoshop's layer panel takes, in UTF-16 units.
 MAX_NAME_UNITS = 255
 

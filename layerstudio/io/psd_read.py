@@ -23,12 +23,10 @@ from layerstudio.geometry import Bounds, Extent
 from layerstudio.io import psd_parse, psd_resources, psd_unpack, recipe
 from layerstudio.io.limits import Limits
 from layerstudio.io.psd_color import Colors
-from layerstudio.io.psd_format import BLENDS, Channel
+from layerstudio.io.psd_format import BLENDS, MAX_COORDINATE, Channel
 from layerstudio.io.psd_parse import Data, RawFile, RawMask, RawNode
 
 _DEFAULT_DPI = 72.0
-# Where coordinates end up in arithmetic, 32 bits must do; no sane file comes near.
-_MAX_COORDINATE = 2**24
 
 
 def read(path: Path, limits: Limits) -> Document:
@@ -227,7 +225,7 @@ class _Reader:
     def _reserve(self, bounds: Bounds, name: str) -> None:
         """Refuse pixels beyond the limits before they are allocated."""
         edges = (bounds.x, bounds.y, bounds.right, bounds.bottom)
-        if any(abs(edge) > _MAX_COORDINATE for edge in edges):
+        if any(abs(edge) > MAX_COORDINATE for edge in edges):
             raise UnreadableFile(f"The file is damaged: {name!r} lies at {tuple(bounds)}.")
         self.limits.check_extent(Extent(bounds.width, bounds.height), f"Layer {name!r}")
         self.pixels_left -= bounds.area

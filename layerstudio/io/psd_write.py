@@ -234,7 +234,7 @@ def _rectangle(bounds: Bounds) -> bytes:
 
 
 def _block(key: bytes, data: bytes) -> bytes:
-    """ "Additional Layer Information"; every block we write has an even length by itself."""
+    """ "Additional Layer Information"; Photoshop counts the padding to four as part of it."""
     padded = data + b"\0" * (-len(data) % 4)
     return b"8BIM" + key + struct.pack(">I", len(padded)) + padded
 

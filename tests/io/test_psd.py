@@ -112,6 +112,12 @@ def test_overlong_names_are_cut_for_photoshop_and_whole_for_us(tmp_path):
     assert psd.read(path, DEFAULT_LIMITS).layers[0].name == name
 
 
+def test_names_that_no_program_could_show(tmp_path):
+    document = Document(Extent(9, 7), (a_layer("a\0b\0"), a_layer("half \ud83c pair")))
+    found = reopened(document, tmp_path / "odd.psd")
+    assert [layer.name for layer in found.layers] == ["a b ", "half ? pair"]
+
+
 def test_what_made_it_travels_inside(tmp_path):
     layer = a_layer(role=Role.TEXT, provenance=Provenance("flat", seed=3), locked=True)
     document = Document(
@@ -158,6 +164,11 @@ def test_rows_too_long_for_the_table_of_a_psd(tmp_path):
     wide = a_layer(place=Bounds(-5, 0, 40_000, 2), dtype=np.uint16)
     document = Document(Extent(9, 7), (wide,))
     layered.assert_same(document, reopened(document, tmp_path / "rows.psd", compression="rle"))
+
+
+def test_layers_beyond_every_horizon_are_refused(tmp_path):
+    with pytest.raises(InvalidRequest, match="far off"):
+        psd.write(Document(Extent(9, 7), (a_layer().moved(2**31, 0),)), tmp_path / "far.psd")
 
 
 def test_an_unknown_compression_is_refused(tmp_path):
