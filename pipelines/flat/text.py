@@ -350,11 +350,19 @@ def _with_small_parts(lines: list[Line], components: Sequence[Glyph]) -> list[Li
     """Dots, accents, punctuation and stray letters join the line in whose band they lie."""
     taken = {id(glyph) for line in lines for glyph in line.glyphs}
     free = [glyph for glyph in components if id(glyph) not in taken]
+    boxes = np.array([glyph.bounds for glyph in free], dtype=np.int64).reshape(-1, 4)
+    nearest: dict[int, tuple[float, int]] = {}
+    for index, line in enumerate(lines):
+        band = line.bounds.padded(round(1.5 * line.height))
+        near = (boxes[:, 0] < band.right) & (boxes[:, 0] + boxes[:, 2] > band.x)
+        near &= (boxes[:, 1] < band.bottom) & (boxes[:, 1] + boxes[:, 3] > band.y)
+        for which in np.flatnonzero(near):
+            distance = _distance(line, free[which])
+            if distance < nearest.get(int(which), (np.inf, 0))[0]:
+                nearest[int(which)] = (distance, index)
     joined: dict[int, list[Glyph]] = {}
-    for glyph in free:
-        distances = [_distance(line, glyph) for line in lines]
-        if distances and min(distances) < np.inf:
-            joined.setdefault(int(np.argmin(distances)), []).append(glyph)
+    for which, (_, index) in nearest.items():
+        joined.setdefault(index, []).append(free[which])
     return [
         _grown(line, joined[index]) if index in joined else line for index, line in enumerate(lines)
     ]
