@@ -18,6 +18,7 @@ from layerstudio.io.archive import Shelf, in_threads
 from layerstudio.io.limits import Limits
 from layerstudio.io.ora_stack import MODES
 from layerstudio.io.png_codec import decode_png, png_extent, png_icc
+from layerstudio.io.profiles import rgb_profile
 
 _MAX_PLACE = 2.0**30  # beyond it, sums of places leave 32 bits
 
@@ -43,7 +44,7 @@ def read_stack(stack: bytes, shelf: Shelf, limits: Limits) -> Document:
     return Document(
         extent=extent,
         children=children,
-        icc_profile=png_icc(shelf.read(names[0])) if names else None,
+        icc_profile=rgb_profile(png_icc(shelf.read(names[0]))) if names else None,
         dpi=dpi if 0 < dpi < 1e6 else 72.0,
         notes=tuple(dict.fromkeys(builder.notes)),
     )

@@ -28,6 +28,11 @@ class Profiled:
     notes: tuple[str, ...] = ()
 
 
+def rgb_profile(icc: object) -> bytes | None:
+    """``icc`` if it is a profile of RGB colour (ICC.1, 7.2.6): the only kind a document has."""
+    return icc if isinstance(icc, bytes) and icc[16:20] == b"RGB " else None
+
+
 def to_rgb_profile(image: Image.Image, pixels: Pixels | None = None) -> Profiled:
     """``image`` in an RGB-like mode; or ``pixels`` (h, w, 4) decoded from it at 16 bits."""
     profile = _profile(image)

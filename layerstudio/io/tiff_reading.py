@@ -21,12 +21,14 @@ from layerstudio.errors import UnreadableFile
 from layerstudio.geometry import MAX_SIDE, Bounds, Extent
 from layerstudio.io import manifest, recipe
 from layerstudio.io.limits import Limits
+from layerstudio.io.profiles import rgb_profile
 
 XMP = 700
 _ICC, _PAGE_NAME, _X_POSITION, _Y_POSITION = 34675, 285, 286, 287
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _ASSOCIATED = 1  # ExtraSamples: premultiplied
 _CENTIMETRE = 3
+_COPY = 1 | 4  # NewSubfileType: a reduced copy, or a mask, of another page
 _SAMPLES = 64  # channels of a page; nobody paints with more
 _REFERENCE = re.compile(r"(?:page (\d{1,6}))?(?:, )?(?:alpha (\d{1,6}))?")
 # What tifffile and the codecs raise for damaged files.
@@ -106,7 +108,8 @@ def _original(data: Mapping[str, Any], pages: Sequence[TiffPage], limits: Limits
         if gray_number is not None:
             gray = _sized(grays[gray_number].aspage(), item, limits)
         if item.is_mask or page_number is None:
-            assert gray is not None, item.ref
+            if gray is None:
+                raise UnreadableFile(f"The manifest is damaged: {item.ref!r} is no mask.")
             arrays[item.ref] = gray
             continue
         pixels = _sized(pages[page_number], item, limits)
@@ -137,15 +140,19 @@ def _sized(page: TiffPage, item: manifest.Reference, limits: Limits) -> NDArray:
 def _foreign(pages: Sequence[TiffPage], limits: Limits) -> Document:
     """A layer per page, the first one at the bottom."""
     reader = _Reader()
-    layers = [reader.layer(page, index) for index, page in enumerate(pages)]
+    shown = [page for page in pages if not page.subfiletype & _COPY]
+    if not shown:
+        raise UnreadableFile("The TIFF has only copies and masks, no picture.")
+    layers = [reader.layer(page, index) for index, page in enumerate(shown)]
+    if len(layers) < len(pages):
+        reader.notes.append("Smaller copies and masks among the pages were left out.")
     dpi = _dpi(pages[0])
     extent = Bounds.around([Bounds(0, 0, 1, 1), *(layer.bounds for layer in layers)]).extent
     limits.check_extent(extent, "The canvas")
-    icc = pages[0].tags.valueof(_ICC)
     document = Document(
         extent=extent,
         children=tuple(layers),
-        icc_profile=icc if isinstance(icc, bytes) and icc else None,
+        icc_profile=rgb_profile(pages[0].tags.valueof(_ICC)),
         dpi=dpi if 0 < dpi < 1e6 else 72.0,
         notes=tuple(dict.fromkeys(reader.notes)),
     )

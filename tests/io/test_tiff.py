@@ -159,6 +159,16 @@ def test_what_pillow_writes_looks_the_same(tmp_path, mode):
     assert np.array_equal(open_document(tmp_path / "a.tif").layers[0].pixels, expected)
 
 
+def test_smaller_copies_are_no_layers(tmp_path):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(np.full((8, 6), 9, np.uint8), iccprofile=b"\0" * 16 + b"GRAY" + b"\0" * 200)
+        writer.write(np.full((4, 3), 9, np.uint8), subfiletype=1)
+    document = open_document(path)
+    assert [layer.bounds.extent for layer in document.layers] == [(6, 8)]
+    assert len(document.notes) == 1 and document.icc_profile is None
+
+
 def test_a_cut_file_is_refused_or_whole(tmp_path):
     whole = save(sample(), tmp_path / "a.tif").read_bytes()
     cut = tmp_path / "cut.tif"
@@ -193,7 +203,7 @@ def test_bombs_are_refused_before_they_are_decoded(tmp_path):
 
 def test_a_manifest_that_lies_is_refused(tmp_path):
     path = tmp_path / "a.tif"
-    for ref in ("page 9", "alpha 7", "page 1, alpha 3", "etc/passwd", 5):
+    for ref in ("page 9", "alpha 7", "alpha", "page 1, alpha 3", "etc/passwd", 5):
         with tifffile.TiffFile(save(sample(), path)) as tiff:
             data = json.loads(tiff.pages[0].description)
         data["children"][0]["pixels"] = ref
