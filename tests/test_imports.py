@@ -77,10 +77,12 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_packages_in_pyproject_are_the_folders():
+    """Folders of data too: setuptools leaves out what is not listed."""
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     found = set()
     for package, folder in tool["package-dir"].items():
-        for init in (ROOT / folder).rglob("__init__.py"):
-            found.add(".".join((package, *init.parent.relative_to(ROOT / folder).parts)))
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                found.add(".".join((package, *path.parent.relative_to(ROOT / folder).parts)))
     assert set(tool["packages"]) == found
     assert set(tool["package-dir"]) == {"layerstudio", *(f"layerstudio.{name}" for name in MAPPED)}
