@@ -28,6 +28,7 @@ _SAMPLES = 800  # patches from which the components are learnt
 _WORK_SIDE = 400
 _COARSEST_SIDE = 24
 _ROUNDS = (14, 12, 8, 4, 2)  # vote and match, from the coarsest level on
+_NEARNESS = 0.5  # of a typical patch difference, for a source a picture's side away
 _NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
 
@@ -130,8 +131,9 @@ def _nearest_known(picture: F32, hole: Bools) -> F32:
         hole.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     colors = np.zeros((int(labels.max()) + 1, 3), dtype=np.float32)
-    colors[labels[~hole]] = picture[~hole]
-    return colors[labels]
+    index = labels.astype(np.int64)
+    colors[index[~hole]] = picture[~hole]
+    return colors[index]
 
 
 def _inherit(level: _Level, coarser: _Level) -> None:
@@ -203,15 +205,23 @@ def _principal_axes(picture: F32, sources: Index, rng: np.random.Generator) -> F
 
 
 def _features(level: _Level) -> F32:
-    """Principal components of the patch at every pixel, ``(h * w, components)``."""
+    """Principal components of the patch at every pixel and its place, ``(h * w, components)``.
+
+    The place makes near sources cheaper than far ones that are no better otherwise.
+    """
     planes = cv2.split(level.picture)
     height, width = level.hole.shape
-    features = np.empty((height * width, len(level.axes)), dtype=np.float32)
+    count = len(level.axes)
+    features = np.empty((height * width, count + 2), dtype=np.float32)
     for component, kernel in enumerate(level.axes):
         total = np.zeros((height, width), dtype=np.float32)
         for plane, channel in zip(planes, kernel, strict=True):
             total += cv2.filter2D(plane, cv2.CV_32F, channel, borderType=cv2.BORDER_REFLECT_101)
         features[:, component] = total.ravel()
+    spread = float(np.sqrt(features[:, :count].var(axis=0).sum()))
+    rows, columns = np.indices((height, width), dtype=np.float32)
+    nearness = _NEARNESS * spread / max(height, width)
+    features[:, count], features[:, count + 1] = nearness * rows.ravel(), nearness * columns.ravel()
     return features
 
 
