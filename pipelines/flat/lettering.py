@@ -19,6 +19,7 @@ from layerstudio.pipelines.flat.glyphs import Glyph, glyphs_of
 from layerstudio.pipelines.flat.text import Line, find_lines
 
 _EDGE = 2  # pixels around ink that may hold antialiased coverage
+_RINGING = 4  # pixels around ink that compression disturbs
 _INK_REACH = 30  # levels from a letter's colour that are still its ink, on a photograph
 _MAX_LETTER_SHARE = 0.02  # of the canvas
 _MAX_INKS = 10  # colours of text looked for on a photograph
@@ -124,12 +125,13 @@ def _without_doubles(lines: list[Line]) -> list[Line]:
 
 
 def _lettering(analysis: Analysis, backdrop: F32, block: Block) -> Lettering:
-    bounds = block.bounds.padded(_EDGE + 1).clamped(analysis.extent)
+    margin = _RINGING + 1
+    bounds = block.bounds.padded(margin).clamped(analysis.extent)
     alpha = np.zeros(bounds.extent.shape, np.float32)
     colour = np.zeros((*alpha.shape, 3), np.float32)
     claimed = np.zeros(alpha.shape, bool)
     for line in block.lines:
-        box = line.bounds.padded(_EDGE + 1).clamped(analysis.extent)
+        box = line.bounds.padded(margin).clamped(analysis.extent)
         own = np.zeros(box.extent.shape, bool)
         own[line.bounds.relative_to(box).slices] = line.mask()
         image = analysis.rgb[box.slices].astype(np.float32)
@@ -142,7 +144,7 @@ def _lettering(analysis: Analysis, backdrop: F32, block: Block) -> Lettering:
         view = box.relative_to(bounds).slices
         alpha[view] = np.maximum(alpha[view], coverage)
         colour[view][reach] = ink
-        claimed[view] |= reach
+        claimed[view] |= reach if analysis.noise < 0.5 else dilate(own, _RINGING)
     return Lettering(Element(Role.TEXT, bounds, alpha, colour, "text", block=block), claimed)
 
 

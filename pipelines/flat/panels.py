@@ -216,7 +216,7 @@ def _is_worth_it(analysis: Analysis, item: Found) -> bool:
     carried = (item.outline.distance < -3) & ~item.region
     if np.count_nonzero(carried) <= max(12, 0.004 * area):
         return shape not in _FREE and area >= _MIN_BARE_SHARE * total
-    if shape in ("circle", "ellipse") and item.border > 0 and not _is_island(item, carried):
+    if shape in ("circle", "ellipse") and not _is_island(item, carried):
         return False  # a drawn ball whose other parts reach its outline
     return area >= _MIN_PLAIN_SHARE * total or _looks_lettered(item, carried)
 

@@ -26,6 +26,9 @@ from layerstudio.pipelines.flat.shadows import shadow_of, soft_darkness
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
 
 _EDGE_REACH = 5  # pixels into a panel's edge that a drawing across it is followed
+_INK_WINDOW = 6  # pixels
+_INK_SHARE = 0.42  # of the strongest contrast in the window, a little under one half
+_MIN_CRISP = 4  # pixels of a piece
 _SLIVER = 0.6  # share of a piece that lies in panel edges when it is nothing but edge
 
 
@@ -132,7 +135,8 @@ def _without_slivers(mask: NDArray[np.bool_], edges: NDArray[np.bool_]) -> NDArr
 
 
 def _letters(scene: _Scene, soft: NDArray[np.bool_]) -> list:
-    found = find_lettering(scene.analysis, scene.backdrop, _foreground(scene, soft))
+    ink = _foreground(scene, soft) & _crisp(scene)
+    found = find_lettering(scene.analysis, scene.backdrop, ink)
     if scene.plate is not None:
         free = [
             line
@@ -143,11 +147,27 @@ def _letters(scene: _Scene, soft: NDArray[np.bool_]) -> list:
     return found
 
 
+def _crisp(scene: _Scene) -> NDArray[np.bool_]:
+    """Pixels (h, w) with most of the contrast found around them: ink without its soft rim."""
+    off = residual(scene.analysis.rgb, scene.backdrop)
+    size = 2 * _INK_WINDOW + 1
+    strongest = cv2.dilate(off, np.ones((size, size), np.uint8))
+    return off > _INK_SHARE * strongest
+
+
 def _drawings(scene: _Scene, soft: NDArray[np.bool_], letters: list) -> list[Element]:
     rest = _foreground(scene, soft)
     for item in letters:
         rest[item.element.bounds.slices] &= ~item.claimed
-    return find_drawings(scene.analysis, scene.backdrop, rest)
+    return find_drawings(scene.analysis, scene.backdrop, _without_halos(rest, _crisp(scene)))
+
+
+def _without_halos(mask: NDArray[np.bool_], crisp: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without pieces that are all faint beside something strong: ringing around letters."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    kept = np.bincount(labels[crisp & mask], minlength=count) >= _MIN_CRISP
+    kept[0] = False
+    return kept[labels]
 
 
 def _complete_photograph(scene: _Scene, seed: int) -> None:

@@ -12,12 +12,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerstudio.ops.gradient import best_shade
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, erode, find_regions
 
 _MIN_AREA = 24  # pixels of a region
 _MIN_PIECE = 0.0012  # of the canvas, for regions that touch each other
 _SHARP = 16  # levels: the median step around a drawn region is above this
-_GRAIN = 0.8  # levels: mean second difference inside a drawn region of a clean picture is below
+# Mean second difference in levels inside a region: up to the first it is flat enough to be drawn,
+# up to the second it may be a gradient in 8 bits, above it is a photograph.
+_FLAT_GRAIN = 0.3
+_MAX_GRAIN = 1.2
+_MIN_GRADED = 150  # pixels: in fewer, a gradient fits anything
+_LARGE = 0.02  # of the canvas: from here on a flat region must be plain or graded throughout
 _MAX_BORDER = 0.3  # share of a region's box sides on the picture's border
 
 
@@ -40,11 +46,23 @@ def find_drawn(analysis: Analysis) -> Drawn:
         return Drawn(drawn, np.zeros(analysis.extent.shape, bool))
     sharp = _boundary_sharpness(analysis)
     grain = _mean_grain(analysis)
-    limit = _GRAIN if analysis.noise < 0.5 else 3 * _GRAIN
-    drawn[keep] = (sharp[keep] >= _SHARP) & (grain[keep] <= limit)
-    for label in np.flatnonzero(drawn):
-        drawn[label] = not _is_frame_filling(analysis, int(label))
+    limit = _FLAT_GRAIN if analysis.noise < 0.5 else 2 * _FLAT_GRAIN
+    for label in keep[(sharp[keep] >= _SHARP) & (grain[keep] <= _MAX_GRAIN)]:
+        flat = grain[label] <= limit and regions.areas[label] < _LARGE * analysis.extent.pixel_count
+        drawn[label] = (flat or _is_graded(analysis, int(label))) and not _is_frame_filling(
+            analysis, int(label)
+        )
     return Drawn(drawn, _closed(drawn[regions.labels]))
+
+
+def _is_graded(analysis: Analysis, label: int) -> bool:
+    """Whether one plain colour or gradient shows the region, which no piece of a photograph is."""
+    bounds = analysis.regions.bounds(label)
+    mask = analysis.regions.mask(label, bounds)
+    if np.count_nonzero(mask) < _MIN_GRADED:
+        return False
+    image = analysis.rgb[bounds.slices]
+    return best_shade(image, mask, max(1.6, 0.6 * analysis.tolerance), 0.95) is not None
 
 
 def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
