@@ -16,10 +16,11 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from layerstudio.document import BlendMode, Document, Group, Layer, Node, NodePath
-from layerstudio.io.placed import Placed, depth_notes, placed_layer, xml_text
+from layerstudio.io.placed import Placed, depth_notes, placed_layer
 from layerstudio.io.recipe import markup_safe, to_json
 from layerstudio.io.svg_text import text_element
 from layerstudio.io.text_lines import LIVE, check_text_option, live_text
+from layerstudio.io.xml_text import xml_text
 from layerstudio.ops.bake import CSS_MODES, bake_unsupported
 
 _SCRIPTS = ("layers.js", "panel.js", "stage.js", "start.js")

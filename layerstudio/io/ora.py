@@ -28,7 +28,7 @@ from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.io.ora_reading import read_stack
 from layerstudio.io.ora_stack import OPERATORS, is_isolated, plain
 from layerstudio.io.png_codec import encode_png
-from layerstudio.io.recipe import xml_text
+from layerstudio.io.xml_text import xml_text
 from layerstudio.ops.bleed import bleed as bleed_colour
 
 MIMETYPE = "image/openraster"

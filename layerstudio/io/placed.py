@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +13,6 @@ from layerstudio.document import Document, Layer
 from layerstudio.geometry import Bounds
 from layerstudio.io.png_codec import encode_png
 from layerstudio.ops.bleed import bleed
-
-# Code points that XML 1.0 (2.2, production [2] "Char") cannot carry, not even escaped.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -52,8 +48,3 @@ def depth_notes(document: Document) -> tuple[str, ...]:
     if document.dtype == np.uint8:
         return ()
     return ("Colours of 16 bits were rounded to 8 bits.",)
-
-
-def xml_text(text: str) -> str:
-    """``text`` without the code points that no XML document can hold."""
-    return _NOT_XML.sub("", text)

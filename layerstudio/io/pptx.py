@@ -21,11 +21,12 @@ from pptx.util import Emu
 from layerstudio.document import BlendMode, Document, Group, Layer, Node
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Bounds, Extent
-from layerstudio.io.placed import depth_notes, placed_layer, xml_text
+from layerstudio.io.placed import depth_notes, placed_layer
 from layerstudio.io.pptx_marks import describe, fade, hide, lock
 from layerstudio.io.pptx_text import add_text_box
 from layerstudio.io.recipe import NAMESPACE, to_json
 from layerstudio.io.text_lines import LIVE, check_text_option, live_text, live_text_notes
+from layerstudio.io.xml_text import xml_text
 from layerstudio.ops.bake import bake_unsupported
 
 EMU_PER_INCH = 914_400

@@ -10,7 +10,7 @@ from pptx.oxml.xmlchemy import OxmlElement
 from pptx.shapes.base import BaseShape
 
 from layerstudio.document import Layer, Node
-from layerstudio.io.placed import xml_text
+from layerstudio.io.xml_text import xml_text
 
 _LOCKS = {
     "pic": ("p:cNvPicPr", "a:picLocks"),

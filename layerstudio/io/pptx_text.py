@@ -15,8 +15,8 @@ from pptx.shapes.shapetree import GroupShapes, SlideShapes
 from pptx.util import Emu, Pt
 
 from layerstudio.document import Layer, TextContent
-from layerstudio.io.placed import xml_text
 from layerstudio.io.text_lines import first_baseline_and_pitch, text_lines
+from layerstudio.io.xml_text import xml_text
 
 _ALIGNMENTS = {"left": PP_ALIGN.LEFT, "center": PP_ALIGN.CENTER, "right": PP_ALIGN.RIGHT}
 _EMU_PER_POINT = 12_700

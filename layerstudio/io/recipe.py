@@ -10,16 +10,18 @@ The JSON is printable ASCII without ``< > &``: it goes verbatim into XML, HTML a
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree.ElementTree import ParseError
 from xml.sax.saxutils import escape
+from zlib import crc32
 
+import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from layerstudio.color import to_depth
 from layerstudio.document import Document, Layer, Node, NodePath, Provenance, Role, TextContent
 from layerstudio.io.extras import (
     BAD_DATA,
@@ -31,6 +33,9 @@ from layerstudio.io.extras import (
     text_from,
     text_to,
 )
+from layerstudio.io.xml_text import xml_text
+
+Shown = tuple[int, int, int, int, int]  # x, y, width, height of the visible pixels; their CRC
 
 VERSION = 1
 TOOL = "LayerStudio"
@@ -52,21 +57,23 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="w"?>"""
-# Code points that XML 1.0 (2.2, production [2] "Char") cannot carry, not even escaped.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # No format that we write cuts names shorter than this.
 _SHORTEST_CUT = 31
 
 
 @dataclass(frozen=True)
 class NodeExtras:
-    """What formats lose of one node; ``role`` is None for a group."""
+    """What formats lose of one node; ``role`` is None for a group.
+
+    ``shown`` tells whether the pixels are still those that the text describes.
+    """
 
     name: str
     role: Role | None = None
     text: TextContent | None = None
     provenance: Provenance | None = None
     locked: bool = False
+    shown: Shown | None = None  # of layers with text
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,9 @@ def apply(recipe: Recipe | None, document: Document) -> Document:
     """``document``, as its file's pixels gave it, with what the recipe remembers.
 
     A node gets its extras back where path and name are the recorded ones: nobody else's layer is
-    given a role. A name that the format cut short counts, and is made whole. The recipe's notes
-    come before those of the reader. None gives the document back.
+    given a role. A name that the format cut short counts, and is made whole. Text comes back only
+    where the layer still covers the pixels that it covered. The recipe's notes come before those
+    of the reader. None gives the document back.
     """
     if recipe is None:
         return document
@@ -162,11 +170,6 @@ def from_xmp(packet: bytes) -> Recipe | None:
     return None if element is None else from_json(element.text or "")
 
 
-def xml_text(text: str) -> str:
-    """``text`` without the characters that XML cannot carry; markup is not escaped."""
-    return _NOT_XML.sub("", text)
-
-
 def markup_safe(json_text: str) -> str:
     """Equal JSON that needs no escaping in XML or HTML (the characters occur in strings only)."""
     for character in "<>&":
@@ -176,8 +179,20 @@ def markup_safe(json_text: str) -> str:
 
 def _extras_of(node: Node) -> NodeExtras:
     if isinstance(node, Layer):
-        return NodeExtras(node.name, node.role, node.text, node.provenance, node.locked)
+        shown = None if node.text is None else _shown(node)
+        return NodeExtras(node.name, node.role, node.text, node.provenance, node.locked, shown)
     return NodeExtras(node.name, locked=node.locked)
+
+
+def _shown(layer: Layer) -> Shown:
+    """Where the layer is visible, and a checksum of its alpha: neither cropping, nor bleeding,
+    nor another depth changes them, but an edit in another program does."""
+    cropped = layer.cropped_to_content()
+    if cropped.is_empty:
+        return 0, 0, 0, 0, 0
+    x, y, width, height = cropped.bounds
+    alpha = np.ascontiguousarray(to_depth(cropped.pixels[..., 3], np.uint8))
+    return x, y, width, height, crc32(alpha)
 
 
 def _node_to(path: NodePath, extras: NodeExtras) -> dict[str, Any]:
@@ -188,6 +203,7 @@ def _node_to(path: NodePath, extras: NodeExtras) -> dict[str, Any]:
         "text": text_to(extras.text),
         "provenance": provenance_to(extras.provenance),
         "locked": extras.locked or None,
+        "shown": extras.shown,
     }
     return {key: value for key, value in data.items() if value is not None}
 
@@ -200,8 +216,16 @@ def _node_from(data: Mapping[str, Any]) -> tuple[NodePath, NodeExtras]:
         text=text_from(data.get("text")),
         provenance=provenance_from(data.get("provenance")),
         locked=flag_from(data.get("locked", False)),
+        shown=_shown_from(data.get("shown")),
     )
     return tuple(int(index) for index in data["path"]), extras
+
+
+def _shown_from(data: Any) -> Shown | None:
+    if data is None:
+        return None
+    x, y, width, height, checksum = (int(value) for value in data)
+    return x, y, width, height, checksum
 
 
 def _restored(
@@ -218,11 +242,12 @@ def _restored_node(node: Node, path: NodePath, nodes: Mapping[NodePath, NodeExtr
     if isinstance(node, Layer):
         if not known or extras is None or extras.role is None:
             return node
+        is_untouched = extras.shown is not None and extras.shown == _shown(node)
         return replace(
             node,
             name=extras.name,
             role=extras.role,
-            text=extras.text,
+            text=extras.text if is_untouched else node.text,
             provenance=extras.provenance,
             locked=extras.locked,
         )

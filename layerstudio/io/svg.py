@@ -12,11 +12,12 @@ from xml.etree import ElementTree as ET
 
 from layerstudio.document import BlendMode, Document, Group, Layer, Mask, Node, NodePath
 from layerstudio.geometry import Bounds
-from layerstudio.io.placed import depth_notes, placed_gray, placed_layer, xml_text
+from layerstudio.io.placed import depth_notes, placed_gray, placed_layer
 from layerstudio.io.recipe import NAMESPACE as RECIPE
 from layerstudio.io.recipe import to_json
 from layerstudio.io.svg_text import text_element
 from layerstudio.io.text_lines import LIVE, check_text_option, live_text, live_text_notes
+from layerstudio.io.xml_text import xml_text
 from layerstudio.ops.bake import CSS_MODES, bake_unsupported
 
 SVG = "http://www.w3.org/2000/svg"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from layerstudio.document import Layer, TextContent
-from layerstudio.io.placed import xml_text
 from layerstudio.io.text_lines import TextLine, text_lines
+from layerstudio.io.xml_text import xml_text
 
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 # Glyphs keep about this share of the size free at each side (Arial: "n" .066, "o" .034, "T" .021).

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layered import assert_same, documents
 
-from layerstudio.document import Document, Layer
+from layerstudio.document import Document, Layer, Role, TextContent
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.io import recipe
 
@@ -50,6 +50,26 @@ def test_nothing_is_put_on_a_layer_of_another_name():
     other = layered("yours")
     assert not recipe.apply(recipe.of(document), other).layers[0].locked
     assert recipe.apply(recipe.of(document), layered("mine")).layers[0].locked
+
+
+def test_text_stays_off_pixels_that_another_program_changed():
+    pixels = np.zeros((5, 9, 4), np.uint8)
+    pixels[1:4, 2:7] = 200
+    words = TextContent("words", "Lato", 9.0, (200, 200, 200), Bounds(2, 1, 5, 3))
+    layer = Layer("words", Bounds(3, 4, 9, 5), pixels, role=Role.TEXT, text=words)
+    found = Document(Extent(30, 20), (replace(layer, text=None, role=Role.OBJECT),))
+
+    def restored(change):
+        known = recipe.of(Document(found.extent, (layer,)))
+        (result,) = recipe.apply(known, found.replaced((0,), change(found.layers[0]))).layers
+        return result
+
+    painted = pixels.copy()
+    painted[2, 3, 3] = 0
+    assert restored(lambda same: same.cropped_to_content()).text == words
+    assert restored(lambda other: other.moved(0, 1)).text is None
+    assert restored(lambda other: replace(other, pixels=painted)).text is None
+    assert restored(lambda other: other.moved(0, 1)).role is Role.TEXT
 
 
 def test_a_name_that_was_cut_is_whole_again():
