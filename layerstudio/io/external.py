@@ -131,7 +131,9 @@ def _gimp(source: Path, result: Path, _: Extent) -> None:
 
 
 def _rsvg(source: Path, result: Path, _: Extent) -> None:
-    _run([_installed(("rsvg-convert",)), "-o", str(result), str(source)], result.parent)
+    # Without --unlimited, libxml2 refuses pictures of more than 10 MB inside an SVG.
+    options = ["--unlimited", "-o", str(result), str(source)]
+    _run([_installed(("rsvg-convert",)), *options], result.parent)
 
 
 def _libreoffice(source: Path, result: Path, _: Extent) -> None:
