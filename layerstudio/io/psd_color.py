@@ -72,6 +72,8 @@ class Colors:
             self.mode = Mode(mode)
         except ValueError as error:
             raise UnreadableFile(f"The file has the unknown colour mode {mode}.") from error
+        if bits == 1 and self.mode is not Mode.BITMAP:
+            raise UnreadableFile("The file is damaged: colours of 1 bit are no colours.")
         self.bits = bits
         fits = icc is not None and icc[16:20] == _PROFILE_SPACES.get(self.mode)
         self._given = icc if fits else None
@@ -105,6 +107,8 @@ class Colors:
 
     def alpha(self, plane: NDArray) -> NDArray:
         """A stored plane of transparency or mask at ``dtype``."""
+        if plane.dtype == bool:
+            return plane.astype(self.dtype) * self.dtype.type(full_scale(self.dtype))
         return to_u16(_unit(plane)) if plane.dtype == np.float32 else plane
 
     def rgb(self, planes: Sequence[NDArray]) -> NDArray:

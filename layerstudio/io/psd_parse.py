@@ -15,6 +15,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from layerstudio.io.limits import Limits
 # Nested blocks are read once per level they are nested in; real files need less than 4 times
 # their size.
 _READ_FACTOR = 16
+# "Layer blending ranges": two black values 0, two white values 255.
+_EVERYTHING = (0, 0xFFFF)
 _COLOR_KEYS = ((b"Rd  ", b"Grn ", b"Bl  "), (b"Gry ",) * 3)
 
 # Photoshop files are full of blocks that psd-tools does not know, and it logs each of them.
@@ -69,6 +72,7 @@ class RawNode:
     is_fill: bool = False
     has_effects: bool = False
     has_vector_mask: bool = False
+    special_blending: tuple[str, ...] = ()  # what Photoshop's advanced blending calls it
     fill: tuple[float, ...] | None = None  # 8-bit RGB
     artboard: Bounds | None = None
     text: TextContent | None = None
@@ -180,6 +184,7 @@ def _node(layer: Any, depth: int) -> RawNode:
         is_fill=isinstance(layer, FillLayer) or layer.kind == "shape",
         has_effects=bool(layer.has_effects()),
         has_vector_mask=layer.vector_mask is not None and not layer.vector_mask.disabled,
+        special_blending=tuple(_special_blending(record)),
         fill=_fill_color(layer),
         artboard=Bounds.from_edges(*layer.bbox) if isinstance(layer, Artboard) else None,
         text=psd_text.content(layer) if layer.kind == "type" else None,
@@ -232,6 +237,18 @@ def _is_locked(layer: Any) -> bool:
     if locks is None:
         return False
     return bool(locks.value & ProtectedFlags.COMPLETE) or locks.value & 7 == everything
+
+
+def _special_blending(record: Any) -> Iterator[str]:
+    """Settings that hide parts of a layer by what it meets; nobody's pixels show them."""
+    ranges = record.blending_ranges
+    pairs = [*(ranges.composite_ranges or ()), *chain(*(ranges.channel_ranges or ()))]
+    if any(tuple(pair) != _EVERYTHING for pair in pairs):
+        yield "blend-if"
+    if record.tagged_blocks.get_data(Tag.KNOCKOUT_SETTING):
+        yield "knockout"
+    if record.tagged_blocks.get_data(Tag.CHANNEL_BLENDING_RESTRICTIONS_SETTING):
+        yield "restriction to some channels"
 
 
 def _fill_color(layer: Any) -> tuple[float, ...] | None:

@@ -241,6 +241,9 @@ class _Reader:
         is_rendered = raw.kind == "shape" or (raw.mask is not None and raw.mask.includes_vector)
         if raw.has_vector_mask and not is_rendered:
             self.notes.append(f"The vector mask of {raw.name!r} was left out.")
+        if raw.special_blending:
+            what = " and ".join(raw.special_blending)
+            self.notes.append(f"The {what} of {raw.name!r} was left out.")
 
 
 _KEPT_AS_PIXELS = {"type": "Text layer", "smartobject": "Smart object", "shape": "Shape"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from psd_tools import PSDImage
 from psd_tools.constants import Resource, Tag
-from psd_tools.psd.base import EmptyElement
+from psd_tools.psd.base import ByteElement, EmptyElement
 from psd_tools.psd.image_resources import ImageResource
 
 from layerstudio.color import to_float
@@ -134,6 +134,15 @@ def test_files_without_layers(tmp_path, kind):
         assert pixels[..., 0].tolist() == pixels[..., 2].tolist() == expected
 
 
+def test_colours_of_one_bit_are_damage(tmp_path):
+    file, _ = foreign_psd.layered("RGB")
+    path = foreign_psd.saved(file, tmp_path / "thin.psd")
+    data = bytearray(path.read_bytes())
+    data[23] = 1  # the low byte of the header's depth
+    with pytest.raises(UnreadableFile, match="damaged"):
+        read_bytes(bytes(data), path)
+
+
 def test_a_missing_palette_is_damage(tmp_path):
     data = foreign_psd.flat(2, (3, 2, bytes(6), 1))
     with pytest.raises(UnreadableFile, match="palette"):
@@ -160,6 +169,17 @@ def test_what_cannot_be_represented_is_listed(tmp_path):
     fill = document.layers[2]
     assert fill.bounds == (0, 0, 7, 5)
     assert (fill.pixels == (255, 128, 0, 255)).all()
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_special_blending_is_listed(tmp_path, depth):
+    file, _ = foreign_psd.layered("RGB", depth)
+    above = file.create_pixel_layer(Image.new("RGB", (4, 4)), name="above")
+    assert not read(foreign_psd.saved(file, tmp_path / "plain.psd")).notes
+    above._record.blending_ranges.channel_ranges[0][1] = (0, 0x80FF)
+    foreign_psd.add_block(above, Tag.KNOCKOUT_SETTING, ByteElement(1))
+    document = read(foreign_psd.saved(file, tmp_path / "blend-if.psd"))
+    assert document.notes == ("The blend-if and knockout of 'above' was left out.",)
 
 
 def test_fill_opacity_counts_as_opacity(tmp_path):
