@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 from layerstudio.document import Document, Group, Node, Provenance
 from layerstudio.io.limits import DEFAULT_LIMITS, Limits
@@ -72,9 +73,18 @@ def _recorded(document: Document, request: DecomposeRequest, picture: Picture) -
         icc_profile=picture.icc_profile,
         dpi=picture.dpi,
         notes=(*picture.notes, *document.notes),
-        metadata={**document.metadata, ERROR_KEY: f"{error.max_error:.6f}"},
+        metadata={
+            **_title(picture),
+            **document.metadata,
+            ERROR_KEY: f"{error.max_error:.6f}",
+        },
         request=request.to_dict(),
     )
+
+
+def _title(picture: Picture) -> dict[str, str]:
+    """What pages and slides are called by: the name of the picture's file, if it has one."""
+    return {} if picture.source is None else {"title": Path(picture.source).stem}
 
 
 def _signed(node: Node, made_by: Provenance) -> Node:

@@ -158,6 +158,11 @@ class TestOtherCommands:
         assert group.opacity == 0.5
         assert run("split", layered, "--layer", "nobody", "-o", tmp_path / "x.zip").exit_code == 2
 
+    def test_pages_are_called_like_the_file(self, layered, tmp_path):
+        named = layered.rename(layered.with_name("Summer fair.zip"))
+        run("export", named, "-o", tmp_path / "other.html")
+        assert "<title>Summer fair</title>" in (tmp_path / "other.html").read_text("utf-8")
+
     def test_export_writes_every_format_and_says_what_is_lost(self, layered, tmp_path):
         outs = [tmp_path / f"copy.{suffix}" for suffix in ("psd", "ora", "png", "svg", "html")]
         done = run("export", layered, *(word for out in outs for word in ("-o", out)), "--json")

@@ -32,6 +32,8 @@ def export(
     The suffix of each output decides: psd psb ora tif zip layers png webp svg pptx html.
     What a format cannot express is told.
     """
+    from dataclasses import replace
+
     from layerstudio.io import open_document
     from layerstudio.io.files import format_of, save_with_notes
     from layerstudio.ui.cli.naming import check_targets
@@ -41,6 +43,7 @@ def export(
         format_of(target)
     check_targets(tuple(out), overwrite)
     document = open_document(file, limits_of(max_pixels))
+    document = replace(document, metadata={"title": file.stem, **document.metadata})
     written = {str(target): save_with_notes(document, target) for target in out}
     if as_json:
         print_json({"source": str(file), "notes": document.notes, "outputs": written})
