@@ -13,7 +13,7 @@ demo: $(VENV)/tree.stamp
 	$(BIN)/python examples/demo.py out
 
 test: $(VENV)/tree.stamp
-	$(BIN)/pytest -n 2 -q
+	$(BIN)/pytest -n 2 --dist loadgroup -q
 
 lint: $(VENV)/tree.stamp
 	$(BIN)/ruff check .

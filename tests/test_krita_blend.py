@@ -28,7 +28,10 @@ from layerstudio.geometry import Bounds, Extent
 from layerstudio.io.external import READERS, render
 
 KRITA = next(reader for reader in READERS if reader.name == "Krita")
-pytestmark = pytest.mark.skipif(not KRITA.is_installed, reason="Krita or xvfb-run is missing")
+pytestmark = [
+    pytest.mark.skipif(not KRITA.is_installed, reason="Krita or xvfb-run is missing"),
+    pytest.mark.xdist_group("krita"),  # two of them at a time block each other
+]
 
 TILE = 48
 COLUMNS = 9

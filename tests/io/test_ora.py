@@ -120,6 +120,7 @@ def test_the_archive_is_what_the_specification_asks_for(tmp_path):
     assert path.read_bytes()[38:54] == b"image/openraster"
 
 
+@pytest.mark.xdist_group("krita")
 def test_krita_shows_the_same_picture(tmp_path):
     krita = next(reader for reader in READERS if reader.name == "Krita")
     if not krita.is_installed:

@@ -35,6 +35,7 @@ from layerstudio.io.files import save_with_notes
 from layerstudio.io.pptx import SlideScale
 from layerstudio.io.recipe import from_xmp
 
+IN_LIBREOFFICE = pytest.mark.xdist_group("libreoffice")  # one at a time
 PIXEL = 9525  # EMU at 96 pixels per inch
 
 
@@ -97,6 +98,7 @@ def test_the_recipe_travels_along(tmp_path):
     assert presentation.core_properties.title == "Title </script><b>&"
 
 
+@IN_LIBREOFFICE
 def test_libreoffice_draws_the_composite(tmp_path, office):
     eight, sixteen = rich_document(), rich_document(np.uint16)
     for document, name in ((eight, "a"), (sixteen, "b")):
@@ -109,6 +111,7 @@ def test_libreoffice_draws_the_composite(tmp_path, office):
         assert difference(drawn, composite_pixels(document, dtype=np.uint8)) <= limit
 
 
+@IN_LIBREOFFICE
 def test_live_text_lands_on_its_pixels(tmp_path, office):
     cases = [(s, a) for s in ("Hello", "Wide line\non\ngrey") for a in ("left", "center", "right")]
     documents = [Document(EXTENT, (white(), text_layer(s, a, 22))) for s, a in cases]

@@ -10,6 +10,7 @@ from layerstudio.io import psd
 from layerstudio.io.external import READERS, render
 
 CANVAS = Extent(211, 157)
+IN_KRITA = pytest.mark.xdist_group("krita")  # two of them at a time block each other
 
 
 def reader(name):
@@ -109,9 +110,9 @@ def rich_layers(dtype):
         ("ImageMagick", rich_layers, np.uint16, {"compression": "zip"}),
         ("GIMP", rich_layers, np.uint8, {}),
         ("GIMP", rich_layers, np.uint16, {"compression": "zip"}),
-        ("Krita", plain_layers, np.uint8, {"compression": "zip"}),
-        ("Krita", plain_layers, np.uint16, {}),
-        ("Krita", plain_layers, np.uint16, {"compression": "zip"}),
+        pytest.param("Krita", plain_layers, np.uint8, {"compression": "zip"}, marks=IN_KRITA),
+        pytest.param("Krita", plain_layers, np.uint16, {}, marks=IN_KRITA),
+        pytest.param("Krita", plain_layers, np.uint16, {"compression": "zip"}, marks=IN_KRITA),
     ],
 )
 def test_the_same_picture_elsewhere(tmp_path, program, layers, dtype, options):

@@ -50,11 +50,23 @@ def _document() -> Document:
     return Document(CANVAS, (_backdrop(), group, shade))
 
 
+# Each reader's programs run one at a time: they wait for, or disturb, one another.
+_SUFFIXES = (
+    pytest.param(".ora", marks=pytest.mark.xdist_group("krita")),
+    pytest.param(".pptx", marks=pytest.mark.xdist_group("libreoffice")),
+    ".tif",
+    ".svg",
+    ".html",
+    ".png",
+    ".webp",
+)
+
+
 def _by_reader(results: tuple[Verification, ...]) -> dict[str, Verification]:
     return {result.reader: result for result in results}
 
 
-@pytest.mark.parametrize("suffix", [".ora", ".svg", ".html", ".pptx", ".png", ".webp"])
+@pytest.mark.parametrize("suffix", _SUFFIXES)
 def test_independent_readers_see_what_we_composite(suffix: str, tmp_path: Path) -> None:
     document = _document()
     path = save(document, tmp_path / f"picture{suffix}")
@@ -121,6 +133,7 @@ def test_gimp_reads_groups_masks_and_clipping_as_we_do(tmp_path: Path) -> None:
     assert errors.max() <= 2 / 255
 
 
+@pytest.mark.xdist_group("krita")
 def test_known_differences_of_a_reader_are_told(tmp_path: Path) -> None:
     krita = next(reader for reader in READERS if reader.name == "Krita")
     if not krita.is_installed:
