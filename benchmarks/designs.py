@@ -137,6 +137,8 @@ def _record(text: str, options: argparse.Namespace, assets: Assets) -> None:
         f"`benchmarks/designs.py`, LayerD protocol; seeds {seeds}, clip art from "
         f"{assets.sprites.title}; {_machine()}, {options.jobs} processes."
     )
+    if not RESULTS.exists():
+        RESULTS.write_text("# Results, oldest first\n", encoding="utf-8")
     with RESULTS.open("a", encoding="utf-8") as file:
         file.write(f"\n{title}\n\n{how}\n\n{text}\n")
 
