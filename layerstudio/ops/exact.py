@@ -4,162 +4,229 @@ Every pixel is settled in the topmost layer that covers it, where an error belon
 whose alpha was estimated a little too low gets the least alpha that can explain the picture, and
 its colour is unblended anew. What lies beneath keeps what was estimated for it, so that moving a
 layer uncovers a clean plate. The error left is that of rounding: at most 1/255.
+
+Most pixels belong to a solid layer and are copied; arithmetic is left for the few that are not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerstudio.color import F32, Pixels, channel_max, full_scale
+from layerstudio.color import F32, Pixels, channel_max, full_scale, to_depth
 from layerstudio.document import BlendMode, Layer
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.ops.unblend import least_alpha, unblend_colour
 
-# Rows worked at once: bounds the float copies to a few hundred MB on the largest pictures.
-_BAND_ROWS = 512
+# Rows worked at once: bounds the float copies to some 100 MB on pictures 4096 pixels wide.
+_BAND_ROWS = 256
+_EXACT = 0.5  # levels of the picture's depth: what rounding takes away anyway
 
 
 def make_exact(layers: Sequence[Layer], picture: Pixels) -> tuple[Layer, ...]:
     """``layers`` (bottom to top, normal, fully opaque settings, on the canvas) made to recompose.
 
-    ``picture`` (h, w, 4) sets the depth of the result. Pixels that are not opaque in the picture
-    are given to the topmost layer there alone. A pixel that no layer covers goes to the lowest
-    layer, which is widened to the canvas where it has to be.
+    ``picture`` (h, w, 4) sets the depth of the result. Where it is not opaque and the layers
+    beneath the topmost one already show too much, they are cleared and the topmost shows the
+    picture alone. A pixel that no layer covers goes to the lowest layer, which grows for it.
     """
     extent = Extent.of(picture)
     assert layers, "a stack needs a layer"
     for layer in layers:
-        assert layer.blend is BlendMode.NORMAL, layer.name
-        assert layer.opacity == 1.0, layer.name
+        assert layer.blend is BlendMode.NORMAL and layer.mask is None, layer.name
+        assert layer.opacity == 1.0 and layer.visible and not layer.clipped, layer.name
         assert Bounds.full(extent).contains(layer.bounds), (layer.name, layer.bounds)
-    work = [_Working(layer, extent, widen=index == 0) for index, layer in enumerate(layers)]
+    work = [_Working(layer, picture.dtype) for layer in layers]
+    work[0].widen(Bounds.full(extent))
     for top in range(0, extent.height, _BAND_ROWS):
         band = Bounds.from_edges(0, top, extent.width, min(extent.height, top + _BAND_ROWS))
-        _settle_band(work, picture, band)
-    dtype = picture.dtype
-    return tuple(item.finished(dtype) for item in work)
+        _settle_band(work, picture[band.slices], band)
+    return tuple(item.finished() for item in work)
 
 
 class _Working:
-    """A layer's pixels while they are changed: float32 (h, w, 4), 0..255 and alpha 0..255."""
+    """A layer's pixels while they are changed, in the picture's depth."""
 
-    def __init__(self, layer: Layer, extent: Extent, *, widen: bool) -> None:
+    def __init__(self, layer: Layer, dtype: np.dtype) -> None:
         self.layer = layer
-        self.bounds = Bounds.full(extent) if widen else layer.bounds
-        per_level = full_scale(layer.pixels.dtype) // 255
-        pixels = layer.pixels
-        if widen and layer.bounds != self.bounds:
-            pixels = np.zeros((*extent.shape, 4), layer.pixels.dtype)
-            pixels[layer.bounds.slices] = layer.pixels
-        self.deep = per_level != 1
-        self.pixels = pixels.astype(np.uint16) if self.deep else pixels.copy()
+        self.bounds = layer.bounds
+        pixels = to_depth(layer.pixels, dtype)
+        self.pixels = pixels.copy() if pixels is layer.pixels else pixels
 
-    def part(self, band: Bounds) -> tuple[Bounds, Bounds]:
-        """The common rectangle on the canvas, and in this layer's own coordinates."""
-        common = self.bounds.intersection(band)
-        return common, common.relative_to(self.bounds)
+    def widen(self, bounds: Bounds) -> None:
+        if bounds != self.bounds:
+            wide = np.zeros((*bounds.extent.shape, 4), self.pixels.dtype)
+            wide[self.bounds.relative_to(bounds).slices] = self.pixels
+            self.bounds, self.pixels = bounds, wide
 
-    def finished(self, dtype: np.dtype) -> Layer:
-        pixels = self.pixels
-        if self.deep and dtype == np.uint8:
-            pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        elif not self.deep and dtype == np.uint16:
-            pixels = pixels.astype(np.uint16) * np.uint16(257)
-        return replace(self.layer, bounds=self.bounds, pixels=pixels).cropped_to_content()
+    def finished(self) -> Layer:
+        return replace(self.layer, bounds=self.bounds, pixels=self.pixels).cropped_to_content()
 
 
-def _settle_band(work: list[_Working], picture: Pixels, band: Bounds) -> None:
-    target = picture[band.slices]
-    owner = _topmost(work, band)
-    owner[owner < 0] = 0
-    seen_alpha = target[..., 3]
-    _clear_beneath_translucent(work, owner, seen_alpha, band)
-    scale = np.float32(255.0 / full_scale(picture.dtype))
-    wanted = target[..., :3] * scale
-    backdrop = np.zeros((*band.extent.shape, 3), np.float32)
-    covered = np.zeros(band.extent.shape, np.float32)
+@dataclass(eq=False)
+class _Spots:
+    """Pixels of a band that need arithmetic: canvas ``ys`` and ``xs`` (n,), the index of their
+    ``owner`` and what the picture shows there, ``wanted`` (n, 4) in the picture's levels."""
+
+    ys: NDArray[np.intp]
+    xs: NDArray[np.intp]
+    owner: NDArray[np.int16]
+    wanted: F32
+
+    def within(self, item: _Working, chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Indices of the chosen spots that lie on a layer."""
+        box = item.bounds
+        inside = chosen & (self.ys >= box.y) & (self.ys < box.bottom)
+        inside &= (self.xs >= box.x) & (self.xs < box.right)
+        return np.flatnonzero(inside)
+
+    def on(self, item: _Working, which: NDArray[np.intp]) -> tuple[NDArray, NDArray]:
+        """The index of those spots in a layer's pixels."""
+        return self.ys[which] - item.bounds.y, self.xs[which] - item.bounds.x
+
+
+def _settle_band(work: list[_Working], target: Pixels, band: Bounds) -> None:
+    """Copy what solid layers show; gather the other pixels and solve for them."""
+    full = full_scale(target.dtype)
+    owner, loose = _owners(work, target[..., 3], band)
+    words = _words(np.ascontiguousarray(target))
     for index, item in enumerate(work):
-        common, own = item.part(band)
+        common = item.bounds.intersection(band)
         if common.is_empty:
             continue
         view = common.relative_to(band).slices
-        mine = owner[view] == index
-        _settle_layer(
-            item.pixels[own.slices],
-            mine,
-            wanted[view],
-            seen_alpha[view] * scale,
-            backdrop[view],
-            covered[view],
-            full_scale(item.pixels.dtype),
-        )
-    return
+        own = item.pixels[common.relative_to(item.bounds).slices]
+        solid = (owner[view] == index) & ~loose[view]
+        np.copyto(_words(own), words[view], where=solid)
+    ys, xs = np.nonzero(loose)
+    if ys.size:
+        wanted = target[ys, xs].astype(np.float32)
+        spots = _Spots(ys + band.y, xs, owner[ys, xs], wanted)
+        _settle_spots(work, spots, full)
 
 
-def _topmost(work: list[_Working], band: Bounds) -> NDArray[np.int16]:
-    """Index of the topmost layer with any alpha at each pixel of the band; -1 for none."""
-    owner = np.full(band.extent.shape, -1, np.int16)
+def _words(pixels: Pixels) -> NDArray:
+    """(h, w): the four channels of each pixel as one integer, a view."""
+    return pixels.view(np.uint32 if pixels.dtype == np.uint8 else np.uint64)[..., 0]
+
+
+def _owners(
+    work: list[_Working], seen: NDArray, band: Bounds
+) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    """Index of the topmost layer with any alpha at each pixel (the lowest where there is none),
+    and which pixels are not simply a solid layer under an opaque picture."""
+    full = full_scale(seen.dtype)
+    owner = np.zeros(band.extent.shape, np.int16)
+    loose = np.ones(band.extent.shape, bool)
     for index, item in enumerate(work):
-        common, own = item.part(band)
-        if not common.is_empty:
-            view = owner[common.relative_to(band).slices]
-            view[item.pixels[own.slices][..., 3] > 0] = index
-    return owner
-
-
-def _clear_beneath_translucent(
-    work: list[_Working], owner: NDArray[np.int16], seen_alpha: NDArray, band: Bounds
-) -> None:
-    """Where the picture is not opaque, only the topmost layer may show: the rest becomes empty."""
-    translucent = seen_alpha < full_scale(seen_alpha.dtype)
-    if not translucent.any():
-        return
-    for index, item in enumerate(work):
-        common, own = item.part(band)
+        common = item.bounds.intersection(band)
         if not common.is_empty:
             view = common.relative_to(band).slices
-            item.pixels[own.slices][translucent[view] & (owner[view] != index)] = 0
+            alpha = item.pixels[common.relative_to(item.bounds).slices][..., 3]
+            there = alpha > 0
+            np.copyto(owner[view], np.int16(index), where=there)
+            np.copyto(loose[view], alpha < full, where=there)
+    loose |= seen < full
+    return owner, loose
 
 
-def _settle_layer(
-    pixels: NDArray,
-    mine: NDArray[np.bool_],
-    wanted: F32,
-    wanted_alpha: F32,
-    backdrop: F32,
-    covered: F32,
-    scale: int,
-) -> None:
-    """Settle this layer's own pixels in place, then lay it over ``backdrop`` (in place too).
+def _settle_spots(work: list[_Working], spots: _Spots, full: int) -> None:
+    beneath_premul, covered = _beneath(work, spots, full)
+    own = _gathered(work, spots)
+    opaque = spots.wanted[:, 3] >= full
+    result = np.empty_like(own)
+    result[opaque] = _over_backdrop(
+        own[opaque], spots.wanted[opaque], beneath_premul[opaque], covered[opaque], full
+    )
+    clear = ~opaque
+    if clear.any():
+        result[clear], alone = _through(
+            spots.wanted[clear], beneath_premul[clear], covered[clear], full
+        )
+        cleared = np.zeros(len(clear), bool)
+        cleared[np.flatnonzero(clear)[alone]] = True
+        _clear_beneath(work, spots, cleared)
+    for index, item in enumerate(work):
+        which = np.flatnonzero(spots.owner == index)
+        if which.size:
+            item.pixels[spots.on(item, which)] = np.rint(result[which])
 
-    ``backdrop`` is the colour of what lies beneath, 0..255; ``covered`` its alpha, 0..1.
+
+def _beneath(work: list[_Working], spots: _Spots, full: int) -> tuple[F32, F32]:
+    """What the layers below each spot's owner show: colour (n, 3) times alpha in levels, and
+    alpha (n,) in [0, 1]."""
+    colour_premul = np.zeros((len(spots.ys), 3), np.float32)
+    covered = np.zeros(len(spots.ys), np.float32)
+    for index, item in enumerate(work):
+        which = spots.within(item, spots.owner > index)
+        if which.size:
+            pixels = item.pixels[spots.on(item, which)]
+            alpha = pixels[:, 3] * np.float32(1.0 / full)
+            rest = 1.0 - alpha
+            colour_premul[which] *= rest[:, None]
+            colour_premul[which] += pixels[:, :3] * alpha[:, None]
+            covered[which] = covered[which] * rest + alpha
+    return colour_premul, covered
+
+
+def _gathered(work: list[_Working], spots: _Spots) -> F32:
+    """The owner's pixels (n, 4) as they are, in levels."""
+    own = np.zeros((len(spots.ys), 4), np.float32)
+    for index, item in enumerate(work):
+        which = np.flatnonzero(spots.owner == index)
+        if which.size:
+            own[which] = item.pixels[spots.on(item, which)]
+    return own
+
+
+def _over_backdrop(own: F32, wanted: F32, backdrop: F32, covered: F32, full: int) -> F32:
+    """The owners' pixels (n, 4) with which an opaque picture is shown over ``backdrop`` (n, 3)."""
+    unit = np.float32(255.0 / full)
+    alpha = own[:, 3] / np.float32(full)
+    shown = own[:, :3] * alpha[:, None] + backdrop * (1.0 - alpha[:, None])
+    bare = covered < 1.0 - 0.25 / full
+    off = (channel_max(np.abs(shown - wanted[:, :3])) > _EXACT) | bare
+    image, under = wanted[off, :3] * unit, backdrop[off] * unit
+    needed = np.maximum(alpha[off], least_alpha(image, under))
+    needed[bare[off]] = 1.0
+    # Alpha is rounded up: a hair more is always solvable, a hair less may leave the gamut.
+    levels = np.ceil(needed * full - 1e-3)
+    colour = unblend_colour(image, (levels / full).astype(np.float32), under)
+    result = own.copy()
+    result[off, :3] = np.clip(np.rint(colour / unit), 0, full)
+    result[off, 3] = levels
+    return result
+
+
+def _through(
+    wanted: F32, beneath_premul: F32, covered: F32, full: int
+) -> tuple[F32, NDArray[np.bool_]]:
+    """The owners' pixels (n, 4) where the picture is not opaque, and which of them must stand
+    alone, without what lies beneath.
+
+    Source-over solved for the upper layer: ``a = (A - A_b) / (1 - A_b)`` and
+    ``F = (C - (1 - a) C_b) / a`` with premultiplied C and C_b (Porter and Duff 1984).
     """
-    unit = np.float32(255.0 / scale)
-    colour = pixels[..., :3] * unit
-    alpha = pixels[..., 3] * np.float32(1.0 / scale)
-    shown = colour * alpha[..., None] + backdrop * (1.0 - alpha[..., None])
-    opaque = mine & (wanted_alpha >= 255)
-    bare = opaque & (covered < 1) & (alpha < 1)
-    off = opaque & ((channel_max(np.abs(shown - wanted)) > 0.5) | bare)
-    if off.any():
-        fixed_alpha = np.maximum(alpha[off], least_alpha(wanted[off], backdrop[off]))
-        fixed_alpha[bare[off]] = 1.0
-        # Round alpha up: a hair more is always solvable, a hair less may leave the gamut.
-        levels = np.ceil(fixed_alpha * scale - 1e-3)
-        fixed_alpha = (levels / scale).astype(np.float32)
-        fixed = unblend_colour(wanted[off], fixed_alpha, backdrop[off])
-        pixels[off, :3] = np.rint(fixed / unit)
-        pixels[off, 3] = levels
-        colour[off], alpha[off] = pixels[off, :3] * unit, fixed_alpha
-    translucent = mine & (wanted_alpha < 255)
-    if translucent.any():
-        pixels[translucent, :3] = np.rint(wanted[translucent] / unit)
-        pixels[translucent, 3] = np.rint(wanted_alpha[translucent] / unit)
-        colour[translucent] = pixels[translucent, :3] * unit
-        alpha[translucent] = pixels[translucent, 3] * np.float32(1.0 / scale)
-    backdrop += (colour - backdrop) * alpha[..., None]
-    covered += (1.0 - covered) * alpha
+    seen = wanted[:, 3] / np.float32(full)
+    room = np.maximum(1.0 - covered, 1e-6)
+    alpha = np.rint(np.clip((seen - covered) / room, 0.0, 1.0) * full) / np.float32(full)
+    rest = wanted[:, :3] * seen[:, None] - (1.0 - alpha[:, None]) * beneath_premul
+    colour = np.divide(rest, alpha[:, None], out=np.zeros_like(rest), where=alpha[:, None] > 0)
+    colour = np.clip(np.rint(colour), 0.0, full)
+    off = channel_max(np.abs(colour * alpha[:, None] - rest))
+    off = np.maximum(off, np.abs(alpha + covered * (1.0 - alpha) - seen) * full)
+    alone = off > _EXACT + 0.01
+    result = np.concatenate([colour, alpha[:, None] * full], axis=1)
+    result[alone] = wanted[alone]
+    result[result[:, 3] < 0.5] = 0
+    return result.astype(np.float32), alone
+
+
+def _clear_beneath(work: list[_Working], spots: _Spots, chosen: NDArray[np.bool_]) -> None:
+    for index, item in enumerate(work):
+        which = spots.within(item, chosen & (spots.owner > index))
+        if which.size:
+            item.pixels[spots.on(item, which)] = 0
