@@ -39,8 +39,8 @@ class Regions:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """``rgb`` (h, w, 3) uint8 without compression noise; ``step`` (h, w) uint8 is the largest difference of any channel to
-    the right and lower neighbour; ``noise`` the deviation in levels that compression left
+    """``rgb`` (h, w, 3) uint8 without compression noise; ``step`` (h, w) uint8 is the largest
+    difference of any channel to the right and lower neighbour; ``noise`` the deviation in levels that compression left
     around edges, 0 for a clean rendering; ``tolerance`` what still counts as the same colour."""
 
     rgb: U8
@@ -126,6 +126,8 @@ def erode(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
 
 def _is_blocky(rgb: U8) -> bool:
     """Whether small steps gather on JPEG's grid of 8 x 8 blocks, whatever the file calls itself."""
+    if min(rgb.shape[:2]) <= 64:
+        return False
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     for steps in (cv2.absdiff(grey[:, 1:], grey[:, :-1]), cv2.absdiff(grey[1:], grey[:-1]).T):
         small = np.where(steps < 16, steps, 0)
