@@ -40,8 +40,9 @@ class Regions:
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """``rgb`` (h, w, 3) uint8 without compression noise; ``step`` (h, w) uint8 is the largest
-    difference of any channel to the right and lower neighbour; ``noise`` the deviation in levels that compression left
-    around edges, 0 for a clean rendering; ``tolerance`` what still counts as the same colour."""
+    difference of any channel to the right and lower neighbour; ``noise`` the deviation in levels
+    that compression left around edges, 0 for a clean rendering; ``tolerance`` what still counts
+    as the same colour."""
 
     rgb: U8
     step: U8

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32, channel_max
 from layerstudio.document import Role
-from layerstudio.geometry import Bounds
+from layerstudio.geometry import Bounds, Extent
 from layerstudio.ops.unblend import project_alpha
 from layerstudio.pipelines.flat.analysis import Analysis, Regions, dilate
 from layerstudio.pipelines.flat.blocks import Block, find_blocks
 from layerstudio.pipelines.flat.element import Element
-from layerstudio.pipelines.flat.glyphs import Glyph, glyphs_of
-from layerstudio.pipelines.flat.text import Line, find_lines
+from layerstudio.pipelines.flat.glyphs import Glyph, color_distance, glyphs_of
+from layerstudio.pipelines.flat.text import Line, find_lines, grown
 
 _EDGE = 2  # pixels around ink that may hold antialiased coverage
 _RINGING = 4  # pixels around ink that compression disturbs
+_STRAY_REACH = 1.2  # of a line's height, to the left and right
+_STRAY_COLOUR = 40.0  # levels
+_FREE_SHARE = 0.5  # of the foreground that letters are part of
 _INK_REACH = 30  # levels from a letter's colour that are still its ink, on a photograph
 _MAX_LETTER_SHARE = 0.02  # of the canvas
 _MAX_INKS = 10  # colours of text looked for on a photograph
@@ -33,16 +37,54 @@ class Lettering:
     claimed: NDArray[np.bool_]
 
 
-def find_lettering(analysis: Analysis, backdrop: F32, ink: NDArray[np.bool_]) -> list[Lettering]:
-    """Blocks of text among the connected pieces of ``ink`` (h, w)."""
+def find_lettering(
+    analysis: Analysis, backdrop: F32, ink: NDArray[np.bool_], pieces: NDArray[np.bool_]
+) -> list[Lettering]:
+    """Blocks of text among the connected parts of ``ink`` (h, w).
+
+    ``pieces`` (h, w) is the foreground that the ink is part of: letters inside a larger piece are
+    details of a drawing.
+    """
     glyphs = glyphs_of(ink, analysis.rgb, Bounds.full(analysis.extent))
-    return blocks_to_lettering(analysis, backdrop, find_lines(glyphs))
+    lines = [_with_strays(line, glyphs) for line in find_lines(glyphs)]
+    found = blocks_to_lettering(analysis, backdrop, lines)
+    return [item for item in found if _stands_free(item, pieces)]
 
 
 def blocks_to_lettering(
     analysis: Analysis, backdrop: F32, lines: Sequence[Line]
 ) -> list[Lettering]:
     return [_lettering(analysis, backdrop, block) for block in find_blocks(lines)]
+
+
+def _with_strays(line: Line, glyphs: Sequence[Glyph]) -> Line:
+    """The line with what stands in it and has its colour: joined letters that look like no text."""
+    taken = {glyph.index for glyph in line.glyphs}
+    reach = round(_STRAY_REACH * line.height)
+    box = Bounds.from_edges(
+        line.bounds.x - reach, line.bounds.y - 3, line.bounds.right + reach, line.bounds.bottom + 3
+    )
+    strays = [
+        glyph
+        for glyph in glyphs
+        if glyph.index not in taken
+        and box.contains(glyph.bounds)
+        and color_distance(glyph.color, line.color) <= _STRAY_COLOUR
+    ]
+    return grown(line, strays) if strays else line
+
+
+def _stands_free(item: Lettering, pieces: NDArray[np.bool_]) -> bool:
+    """Whether the pieces of foreground that hold the letters consist of them for the most part."""
+    bounds = item.element.bounds
+    around = bounds.padded(max(bounds.width, bounds.height)).clamped(Extent.of(pieces))
+    count, labels = cv2.connectedComponents(pieces[around.slices].astype(np.uint8), connectivity=8)
+    view = bounds.relative_to(around).slices
+    touched = np.zeros(count, bool)
+    touched[np.unique(labels[view][item.claimed & pieces[bounds.slices]])] = True
+    touched[0] = False
+    whole = np.count_nonzero(touched[labels])
+    return np.count_nonzero(item.claimed & touched[labels[view]]) >= _FREE_SHARE * whole
 
 
 def lines_on_photograph(analysis: Analysis, drawn: NDArray[np.bool_]) -> list[Line]:

@@ -12,9 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
-from layerstudio.geometry import Bounds
+from layerstudio.geometry import Bounds, Extent
 
 _CORNER_GAP = 1.0 - np.sqrt(0.5)  # of the radius, along the diagonal of a rounded corner
+
+_POLYGON_SLACK = 1.6  # pixels between an outline and the polygon that stands for it
+_POLYGON_SIDES = 12
+_CIRCLE_TRIALS = 80
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,30 +39,38 @@ class Outline:
         return self.distance < -margin
 
 
-def candidates(mask: NDArray[np.bool_], bounds: Bounds) -> list[Outline]:
+def candidates(mask: NDArray[np.bool_], bounds: Bounds, extent: Extent) -> list[Outline]:
     """Outlines of the simple shapes with the box of ``mask`` (h, w, at ``bounds``).
 
-    ``bounds`` should leave a few pixels around the shape, where the canvas allows.
+    ``bounds`` should leave a few pixels around the shape, where the canvas of size ``extent``
+    allows.
     """
     box = Bounds.of_mask(mask)
     if box.width < 6 or box.height < 6:
         return []
     shape = mask.shape
-    radius = _corner_radius(mask, box)
+    radii = _corner_radii(mask, box)
     shortest = min(box.width, box.height)
     round_box = abs(box.width - box.height) <= 0.04 * shortest
     found = [Outline("rectangle", bounds, rounded_rectangle(shape, box, 0.0))]
-    if radius > 0.2 * shortest:
+    disc = _clipped_disc(mask, bounds, extent)
+    if disc is not None:
+        found.append(Outline("disc", bounds, disc))
+    if radii and radii[-1] > 0.2 * shortest:
         name = "circle" if round_box else "ellipse"
         found.append(Outline(name, bounds, _ellipse(shape, box)))
-    if radius >= 1.5 and not (round_box and radius > 0.42 * shortest):
-        pill = radius > 0.45 * shortest and not round_box
-        name = "pill" if pill else "rounded rectangle"
-        radius = shortest / 2 if pill else radius
-        found.append(Outline(name, bounds, rounded_rectangle(shape, box, radius)))
+    for radius in radii:
+        if radius >= 1.5 and not (round_box and radius > 0.42 * shortest):
+            pill = radius > 0.45 * shortest and not round_box
+            name = "pill" if pill else "rounded rectangle"
+            radius = shortest / 2 if pill else radius
+            found.append(Outline(name, bounds, rounded_rectangle(shape, box, radius)))
     filled = _filled(mask)
-    found.append(Outline("shape", bounds, _distance(filled)))
-    found.append(Outline("polygon", bounds, _distance(_hull(filled))))
+    name = "polygon" if _is_polygon(filled) else "shape"
+    found.append(Outline(name, bounds, _distance(filled)))
+    hull = _hull(filled)
+    if _is_polygon(hull):
+        found.append(Outline("polygon", bounds, _distance(hull)))
     return found
 
 
@@ -87,18 +99,64 @@ def _ellipse(shape: tuple[int, int], box: Bounds) -> F32:
     return (k0 * (k0 - 1.0) / k1).astype(np.float32)
 
 
-def _corner_radius(mask: NDArray[np.bool_], box: Bounds) -> float:
-    """Median over the four corners of the radius that its diagonal gap means."""
+def _corner_radii(mask: NDArray[np.bool_], box: Bounds) -> list[float]:
+    """The sharpest corner's radius and the middle one's, from the gaps along the diagonals.
+
+    What hides a corner makes it look rounder, never sharper; a stray pixel makes it look sharper.
+    """
     inner = mask[box.slices]
     reach = min(inner.shape) // 2
     radii = []
     for corner in (inner, inner[:, ::-1], inner[::-1], inner[::-1, ::-1]):
-        diagonal = corner[np.arange(reach), np.arange(reach)]
-        hits = np.flatnonzero(diagonal)
+        hits = np.flatnonzero(corner[np.arange(reach), np.arange(reach)])
         if hits.size:
-            radii.append(max(0.0, (hits[0] - 0.3) / _CORNER_GAP))
-    # The lower median: a corner hidden by something else looks rounder, never sharper.
-    return float(sorted(radii)[(len(radii) - 1) // 2]) if radii else 0.0
+            radii.append(max(0.0, (float(hits[0]) - 0.3) / _CORNER_GAP))
+    radii.sort()
+    return [radii[0], radii[(len(radii) - 1) // 2]] if radii else []
+
+
+def _clipped_disc(mask: NDArray[np.bool_], bounds: Bounds, extent: Extent) -> F32 | None:
+    """Distance to a circle that the canvas cuts off; None where the region is none.
+
+    Circles through three outline points each vote (RANSAC, Fischler and Bolles 1981), and least
+    squares of ``x^2 + y^2 = 2 a x + 2 b y + c`` (Kasa 1976) settles it among those that agree.
+    """
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    points = np.concatenate(contours)[:, 0].astype(np.float64) + 0.5
+    place = points + np.array([bounds.x, bounds.y])
+    limit = np.array([extent.width, extent.height]) - 2.0
+    inside = ((place > 2) & (place < limit)).all(axis=1)
+    if inside.all() or np.count_nonzero(inside) < 24:
+        return None
+    points = points[inside]
+    rng = np.random.default_rng(0)
+    keep = np.zeros(len(points), bool)
+    for _ in range(_CIRCLE_TRIALS):
+        x, y, radius = _circle_through(points[rng.choice(len(points), 3, replace=False)])
+        hits = np.abs(np.hypot(points[:, 0] - x, points[:, 1] - y) - radius) <= 1.2
+        if radius <= 2 * max(extent) and hits.sum() > keep.sum():
+            keep = hits
+    if keep.mean() < 0.4 or keep.sum() < 20:
+        return None
+    x, y, radius = _circle_through(points[keep])
+    xs = np.arange(mask.shape[1])[None, :] + 0.5
+    ys = np.arange(mask.shape[0])[:, None] + 0.5
+    # Contours run through pixel centres of the region: the edge is half a pixel further out.
+    return (np.hypot(xs - x, ys - y) - radius - 0.5).astype(np.float32)
+
+
+def _circle_through(points: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Centre and radius of the least-squares circle of (n, 2) points."""
+    system = np.column_stack([2 * points, np.ones(len(points))])
+    x, y, c = np.linalg.lstsq(system, (points**2).sum(axis=1), rcond=None)[0]
+    return float(x), float(y), float(np.sqrt(max(c + x * x + y * y, 1.0)))
+
+
+def _is_polygon(mask: NDArray[np.bool_]) -> bool:
+    """Whether a dozen straight sides describe the outline to a pixel or so."""
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    longest = max(contours, key=len)
+    return len(cv2.approxPolyDP(longest, _POLYGON_SLACK, True)) <= _POLYGON_SIDES
 
 
 def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -27,6 +27,8 @@ _MIN_SIDE = 12
 _MIN_SHARE = 0.004  # of the canvas, for a panel that carries something
 _MIN_FREE_SHARE = 0.08  # of the canvas, for outlines that clip art has too
 _MIN_PLAIN_SHARE = 0.025  # of the canvas, for one that carries anything but text
+_MIN_RING_SHARE = 0.12  # of the canvas, for round ones with a border
+_MIN_HULL_SHARE = 0.15  # of the canvas, for polygons whose outline something crosses
 _MIN_BARE_SHARE = 0.03  # of the canvas, for one that carries nothing
 _MAX_ERROR = 0.015  # of the outline's area: region outside it, or backdrop seen inside it
 _MAX_HOLE = 0.03  # of the outline's area: a larger hole with backdrop in it is a hole
@@ -36,8 +38,9 @@ _MIN_FILL = 0.3  # of the outline's area that shows the fill
 _MAX_BORDER = 14  # pixels
 _EDGE_BAND = 3.0  # pixels around an outline where what is left over is the edge's own
 
-_STRICT = ("rectangle", "rounded rectangle", "pill")
-_FREE = ("shape", "polygon")  # outlines that follow the region
+_STRICT = ("rectangle", "rounded rectangle", "pill", "polygon")
+_ROUND = ("circle", "ellipse")
+_FREE = ("shape", "polygon")  # outlines that follow the region, hidden parts and all
 
 
 @dataclass(eq=False)
@@ -143,7 +146,7 @@ def _panel_at(analysis: Analysis, label: int, seen: NDArray[np.bool_]) -> Found 
         return None
     best: Found | None = None
     best_error = _MAX_ERROR
-    for outline in candidates(region, bounds):
+    for outline in candidates(region, bounds, analysis.extent):
         if outline.shape in _FREE and best is not None:
             break  # a simple outline is completed where it is hidden, a free one is not
         border = _border(outline, region, backdrop_seen)
@@ -209,16 +212,28 @@ def _is_worth_it(analysis: Analysis, item: Found) -> bool:
     if filled < _MIN_FILL * area or area < _MIN_SHARE * total:
         return False
     shape = item.outline.shape
-    if shape not in _STRICT and area < _MIN_FREE_SHARE * total:
-        return False
-    if shape in _FREE and item.border > 0:
-        return False  # drawings have outlines too
     carried = (item.outline.distance < -3) & ~item.region
     if np.count_nonzero(carried) <= max(12, 0.004 * area):
         return shape not in _FREE and area >= _MIN_BARE_SHARE * total
-    if shape in ("circle", "ellipse") and not _is_island(item, carried):
-        return False  # a drawn ball whose other parts reach its outline
-    return area >= _MIN_PLAIN_SHARE * total or _looks_lettered(item, carried)
+    if shape == "disc":
+        return True  # cut off by the canvas, as decorations are and drawings are not
+    if shape not in _STRICT and area < _MIN_FREE_SHARE * total:
+        return False
+    if _looks_lettered(item, carried):
+        return shape != "shape" or item.border == 0
+    return _carries_like_a_panel(item, carried, area / total)
+
+
+def _carries_like_a_panel(item: Found, carried: NDArray[np.bool_], share: float) -> bool:
+    """Drawings are made of outlined pieces too, but these reach each other and are smaller."""
+    shape = item.outline.shape
+    if shape == "shape":
+        return item.border == 0
+    if shape in _ROUND:
+        return _is_island(item, carried) and (item.border == 0 or share >= _MIN_RING_SHARE)
+    if share < _MIN_FREE_SHARE or (shape == "polygon" and share < _MIN_HULL_SHARE):
+        return _is_island(item, carried) and share >= _MIN_PLAIN_SHARE
+    return True
 
 
 def _is_island(item: Found, carried: NDArray[np.bool_]) -> bool:

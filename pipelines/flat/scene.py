@@ -18,7 +18,7 @@ from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.analysis import Analysis, analyse, dilate, hysteresis, residual
 from layerstudio.pipelines.flat.background import find_background
 from layerstudio.pipelines.flat.element import Element, lay_over
-from layerstudio.pipelines.flat.lettering import blocks_to_lettering, find_lettering
+from layerstudio.pipelines.flat.lettering import Lettering, blocks_to_lettering, find_lettering
 from layerstudio.pipelines.flat.objects import find_drawings
 from layerstudio.pipelines.flat.panels import find_panels
 from layerstudio.pipelines.flat.photograph import Plate, completed, find_plate
@@ -28,6 +28,7 @@ from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore
 _EDGE_REACH = 5  # pixels into a panel's edge that a drawing across it is followed
 _INK_WINDOW = 6  # pixels
 _INK_SHARE = 0.42  # of the strongest contrast in the window, a little under one half
+_SCRAP = 0.1  # of a text's ink
 _MIN_CRISP = 4  # pixels of a piece
 _SLIVER = 0.6  # share of a piece that lies in panel edges when it is nothing but edge
 
@@ -134,9 +135,10 @@ def _without_slivers(mask: NDArray[np.bool_], edges: NDArray[np.bool_]) -> NDArr
     return kept[labels]
 
 
-def _letters(scene: _Scene, soft: NDArray[np.bool_]) -> list:
-    ink = _foreground(scene, soft) & _crisp(scene)
-    found = find_lettering(scene.analysis, scene.backdrop, ink)
+def _letters(scene: _Scene, soft: NDArray[np.bool_]) -> list[Lettering]:
+    pieces = _foreground(scene, soft)
+    ink = pieces & _crisp(scene)
+    found = find_lettering(scene.analysis, scene.backdrop, ink, pieces)
     if scene.plate is not None:
         free = [
             line
@@ -155,11 +157,21 @@ def _crisp(scene: _Scene) -> NDArray[np.bool_]:
     return off > _INK_SHARE * strongest
 
 
-def _drawings(scene: _Scene, soft: NDArray[np.bool_], letters: list) -> list[Element]:
+def _drawings(scene: _Scene, soft: NDArray[np.bool_], letters: list[Lettering]) -> list[Element]:
     rest = _foreground(scene, soft)
     for item in letters:
         rest[item.element.bounds.slices] &= ~item.claimed
-    return find_drawings(scene.analysis, scene.backdrop, _without_halos(rest, _crisp(scene)))
+    drawings = find_drawings(scene.analysis, scene.backdrop, _without_halos(rest, _crisp(scene)))
+    return [item for item in drawings if not _is_scrap(item, letters)]
+
+
+def _is_scrap(drawing: Element, letters: list[Lettering]) -> bool:
+    """Whether it is a leftover of lettering: small, and inside the box of a block of text."""
+    return any(
+        item.element.bounds.contains(drawing.bounds)
+        and drawing.alpha.sum() < _SCRAP * item.element.alpha.sum()
+        for item in letters
+    )
 
 
 def _without_halos(mask: NDArray[np.bool_], crisp: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -56,7 +56,7 @@ def soft_darkness(analysis: Analysis, backdrop: F32) -> NDArray[np.bool_]:
 
 def _plateaus(analysis: Analysis, off: U8) -> NDArray[np.bool_]:
     """Broad flat fills that are clearly not the backdrop: what shows of a soft shadow slopes."""
-    flat = analysis.step <= (0 if analysis.noise < 0.5 else 2)
+    flat = analysis.step <= (0 if analysis.noise < 0.5 else 1)
     fills = find_regions(flat & (off > 3 * analysis.tolerance))
     broad = fills.areas >= _PLATEAU_SHARE * analysis.extent.pixel_count
     broad[0] = False
@@ -113,18 +113,6 @@ def _broad(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return wide[labels]
 
 
-def _on_shadow_line(rgb, backdrop: F32, tolerance: float) -> NDArray[np.bool_]:
-    """Whether a colour is the backdrop mixed with something dark and nearly neutral.
-
-    For black every channel keeps the same share of the backdrop; tinted shadows keep a little more
-    of one channel, so shares may differ by an amount that grows with the darkness.
-    """
-    kept = (rgb + np.float32(1.0)) / (backdrop + np.float32(1.0))
-    least = channel_min(kept)
-    slack = tolerance / np.maximum(channel_min(backdrop), 24.0)
-    return channel_max(kept) - least <= 0.25 * (1.0 - least) + slack
-
-
 @dataclass(frozen=True)
 class DropShadow:
     """``dx``, ``dy`` and ``sigma`` in pixels, ``opacity`` 0..1 of the caster's alpha."""
@@ -174,7 +162,9 @@ def shadow_of(
     seen[~near & known] = 0.0
     fitted, error = _fit(silhouette, seen, known)
     if error <= _MAX_FIT_ERROR:
-        alpha = fitted.cast(silhouette)
+        # What shows is taken as it is; the numbers give what is hidden, and where to stop.
+        cast = fitted.cast(silhouette)
+        alpha = np.where(near & known & (cast > 1.0 / 255), seen, cast).astype(np.float32)
     elif only_fitted:
         return None
     else:

@@ -7,7 +7,7 @@ one as a whole: common baseline, even strokes, letters that differ, gaps smaller
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -260,14 +260,7 @@ def _sameness(chain: Sequence[Glyph]) -> float:
 
 def _without_inner(lines: Sequence[Line]) -> list[Line]:
     """Pieces of broken letters that chained on their own return to the line around them."""
-    kept: list[Line] = []
-    for line in sorted(lines, key=lambda line: -line.bounds.area):
-        around = [i for i, outer in enumerate(kept) if _holds(outer, line)]
-        if around:
-            kept[around[0]] = _grown(kept[around[0]], line.glyphs)
-        else:
-            kept.append(line)
-    return kept
+    return _gathered(sorted(lines, key=lambda line: -line.bounds.area), _holds)
 
 
 def _holds(outer: Line, inner: Line) -> bool:
@@ -311,13 +304,18 @@ def _lone_line(glyph: Glyph) -> Line:
 
 def _joined(lines: Sequence[Line]) -> list[Line]:
     """Pieces of one line, side by side on one baseline, as one."""
+    return _gathered(sorted(lines, key=lambda line: line.bounds.x), _goes_on)
+
+
+def _gathered(lines: Sequence[Line], belongs: Callable[[Line, Line], bool]) -> list[Line]:
+    """Each line as part of the first before it for which ``belongs(earlier, line)``, or alone."""
     whole: list[Line] = []
-    for line in sorted(lines, key=lambda line: line.bounds.x):
-        before = [index for index, left in enumerate(whole) if _goes_on(left, line)]
-        if before:
-            whole[before[0]] = _grown(whole[before[0]], line.glyphs)
-        else:
+    for line in lines:
+        first = next((i for i, earlier in enumerate(whole) if belongs(earlier, line)), None)
+        if first is None:
             whole.append(line)
+        else:
+            whole[first] = grown(whole[first], line.glyphs)
     return whole
 
 
@@ -364,7 +362,7 @@ def _with_small_parts(lines: list[Line], components: Sequence[Glyph]) -> list[Li
     for which, (_, index) in nearest.items():
         joined.setdefault(index, []).append(free[which])
     return [
-        _grown(line, joined[index]) if index in joined else line for index, line in enumerate(lines)
+        grown(line, joined[index]) if index in joined else line for index, line in enumerate(lines)
     ]
 
 
@@ -385,7 +383,7 @@ def _distance(line: Line, glyph: Glyph) -> float:
     return gap / height if gap <= _REACH * height else np.inf
 
 
-def _grown(line: Line, parts: Sequence[Glyph]) -> Line:
+def grown(line: Line, parts: Sequence[Glyph]) -> Line:
     glyphs = sorted((*line.glyphs, *parts), key=lambda glyph: glyph.bounds.x)
     bounds = Bounds.around(glyph.bounds for glyph in glyphs)
     return replace(line, glyphs=tuple(glyphs), bounds=bounds)
