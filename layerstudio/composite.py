@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 
 from layerstudio.color import F32, Pixels, to_depth
-from layerstudio.document import BlendMode, Document, Group, Layer, Node
+from layerstudio.document import BlendMode, Document, Group, Layer, Node, clipping_runs
 from layerstudio.geometry import Bounds
 from layerstudio.surface import Source, Surface, layer_source, lerp, mask_at
 
@@ -111,24 +111,13 @@ def _bands(region: Bounds) -> list[Bounds]:
 def _compile(nodes: Sequence[Node], region: Bounds) -> tuple[_Item, ...]:
     """Items of the nodes that can show in ``region``, bottom to top."""
     items = []
-    for base, clipped in _clipping_runs(nodes):
+    for base, clipped in clipping_runs(nodes):
         item = _compile_node(base, region)
         if item is not None:
             above = tuple(above for node in clipped if (above := _compile_node(node, item.bounds)))
             through = item.passes_through and not any(map(_shows, clipped))
             items.append(replace(item, clipped=above, passes_through=through))
     return tuple(items)
-
-
-def _clipping_runs(nodes: Sequence[Node]) -> list[tuple[Node, list[Node]]]:
-    """Each base with the clipped nodes right above it."""
-    runs: list[tuple[Node, list[Node]]] = []
-    for node in nodes:
-        if node.clipped and runs:
-            runs[-1][1].append(node)
-        else:
-            runs.append((node, []))
-    return runs
 
 
 def _compile_node(node: Node, region: Bounds) -> _Item | None:

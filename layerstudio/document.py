@@ -6,7 +6,7 @@ do not touch; arrays are read-only once a layer holds them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -291,6 +291,17 @@ class Document:
         node = self.at(path)
         assert isinstance(node, Group), path
         return self.replaced(path, replace(node, children=children))
+
+
+def clipping_runs(nodes: Sequence[Node]) -> list[tuple[Node, list[Node]]]:
+    """Each base with the clipped nodes right above it; a clipped node at the bottom is a base."""
+    runs: list[tuple[Node, list[Node]]] = []
+    for node in nodes:
+        if node.clipped and runs:
+            runs[-1][1].append(node)
+        else:
+            runs.append((node, []))
+    return runs
 
 
 def _walk(children: tuple[Node, ...], path: NodePath) -> Iterator[tuple[NodePath, Node]]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from layerstudio.color import to_depth
 from layerstudio.composite import composite
-from layerstudio.document import BlendMode, Document, Group, Layer, Node, Role
+from layerstudio.document import BlendMode, Document, Group, Layer, Node, Role, clipping_runs
 from layerstudio.geometry import Bounds
 from layerstudio.ops.coverage import coverage_of, hand_out, opaque, with_mask_in_alpha
 
@@ -83,7 +83,7 @@ class _Baker:
     ) -> tuple[Node, ...]:
         """Siblings, bottom to top; none of the result is clipped, and all modes are ``modes``."""
         done: tuple[Node, ...] = ()
-        for bottom, clipped in _clipping_runs(nodes):
+        for bottom, clipped in clipping_runs(nodes):
             base, under = replace(bottom, clipped=False), (*beneath, *done)
             if clipped:
                 done = (*done, *self.bake_run(base, clipped, under, modes))
@@ -230,17 +230,6 @@ class _Baker:
 
     def picture(self, nodes: tuple[Node, ...], region: Bounds) -> np.ndarray:
         return composite(replace(self.document, children=nodes), region)
-
-
-def _clipping_runs(nodes: Sequence[Node]) -> list[tuple[Node, list[Node]]]:
-    """Each base with the clipped nodes right above it; a clipped node at the bottom is a base."""
-    runs: list[tuple[Node, list[Node]]] = []
-    for node in nodes:
-        if node.clipped and runs:
-            runs[-1][1].append(node)
-        else:
-            runs.append((node, []))
-    return runs
 
 
 def _holds_only_normal(group: Group) -> bool:

@@ -5,6 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 import tifffile
+from damage import assert_refused_when_cut, refusals_of_flipped
 from hypothesis import HealthCheck, given, settings
 from layered import assert_same, documents
 from PIL import Image
@@ -170,27 +171,11 @@ def test_smaller_copies_are_no_layers(tmp_path):
 
 
 def test_a_cut_file_is_refused_or_whole(tmp_path):
-    whole = save(sample(), tmp_path / "a.tif").read_bytes()
-    cut = tmp_path / "cut.tif"
-    for size in range(0, len(whole), 211):
-        cut.write_bytes(whole[:size])
-        with pytest.raises(UnreadableFile):
-            open_document(cut)
+    assert_refused_when_cut(save(sample(), tmp_path / "a.tif"), step=211)
 
 
 def test_flipped_bytes_raise_nothing_else(tmp_path):
-    whole = bytearray(save(sample(), tmp_path / "a.tif").read_bytes())
-    broken = tmp_path / "broken.tif"
-    refused = 0
-    for place in np.random.default_rng(0).integers(0, len(whole), 300):
-        damaged = whole.copy()
-        damaged[place] ^= 0xFF
-        broken.write_bytes(damaged)
-        try:
-            open_document(broken)
-        except UnreadableFile:
-            refused += 1
-    assert refused > 100
+    assert refusals_of_flipped(save(sample(), tmp_path / "a.tif"), count=300) > 100
 
 
 def test_bombs_are_refused_before_they_are_decoded(tmp_path):
