@@ -108,7 +108,7 @@ def _settle_band(work: list[_Working], target: Pixels, band: Bounds) -> None:
         _settle_spots(work, spots, full)
 
 
-def _words(pixels: Pixels) -> NDArray:
+def _words(pixels: NDArray) -> NDArray:
     """(h, w): the four channels of each pixel as one integer, a view."""
     return pixels.view(np.uint32 if pixels.dtype == np.uint8 else np.uint64)[..., 0]
 

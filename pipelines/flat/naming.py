@@ -56,31 +56,76 @@ def colour_name(rgb: Sequence[float]) -> str:
 
 
 def names_for(elements: Sequence[Element]) -> list[str]:
-    """One unique name for each element, in their order."""
-    plain = [_plain_name(element) for element in elements]
-    total, seen = Counter(plain), Counter[str]()
-    names = []
-    for name in plain:
-        seen[name] += 1
-        names.append(f"{name} {seen[name]}" if total[name] > 1 else name)
+    """One unique name for each element (bottom to top), in their order."""
+    names: list[str] = [""] * len(elements)
+    taken: set[str] = set()
+    own = [_plain_name(element) for element in elements]
+    total = Counter(own)
+    for index, name in enumerate(own):
+        if elements[index].role is not Role.SHADOW:
+            names[index] = _numbered(name, taken, always=total[name] > 1)
+    for index, element in enumerate(elements):
+        if element.role is Role.SHADOW:
+            caster = _caster(elements, index)
+            name = "Shadow" if caster is None else f"Shadow of {_in_sentence(names[caster])}"
+            names[index] = _numbered(name, taken)
     return names
 
 
+def _numbered(name: str, taken: set[str], *, always: bool = False) -> str:
+    """``name``, with the first free number where it is shared; the answer counts as taken."""
+    number = 1
+    unique = f"{name} 1" if always else name
+    while unique in taken:
+        number += 1
+        unique = f"{name} {number}"
+    taken.add(unique)
+    return unique
+
+
+def _caster(elements: Sequence[Element], index: int) -> int | None:
+    """The element above a shadow that lies on most of it; the lowest of equals."""
+    shadow = elements[index]
+    best, most = None, 0.0
+    for above in range(index + 1, len(elements)):
+        other = elements[above]
+        common = shadow.bounds.intersection(other.bounds)
+        if other.role is Role.SHADOW or common.is_empty:
+            continue
+        here = shadow.alpha[common.relative_to(shadow.bounds).slices]
+        on_it = other.alpha[common.relative_to(other.bounds).slices]
+        # Both matter: the shadow is hidden by its caster, and the caster stands on its shadow.
+        hidden = float((here * on_it).sum()) / max(float(shadow.alpha.sum()), 1e-6)
+        standing = float(on_it[here > 0].sum()) / max(float(other.alpha.sum()), 1e-6)
+        if hidden * standing > 1.05 * most:
+            best, most = above, hidden * standing
+    return best
+
+
+def _in_sentence(name: str) -> str:
+    """The kind of a thing begins small within a sentence; what a text says stays as it is."""
+    return name[:1].lower() + name[1:]
+
+
 def _plain_name(element: Element) -> str:
+    if not element.alpha.any():
+        return "Empty"
     colour = colour_name(element.mean_colour())
     match element.role:
         case Role.BACKGROUND:
-            kind = {"plain": "", "photograph": "photograph"}.get(element.shape, "gradient")
-            detail = kind or colour
-            return f"Background, {detail}"
+            return f"Background, {_background(element.shape, colour)}"
         case Role.TEXT:
             if element.text is not None and element.text.string.strip():
                 return f"Text: {_shortened(element.text.string)}"
             return f"Text, {colour}"
-        case Role.SHADOW:
-            return "Shadow"
         case _:
             return f"{(element.shape or 'drawing').capitalize()}, {colour}"
+
+
+def _background(shape: str, colour: str) -> str:
+    if shape in ("photograph", "picture"):
+        return shape
+    return colour if shape in ("plain", "") else f"{colour} gradient"
 
 
 def _shortened(string: str) -> str:
