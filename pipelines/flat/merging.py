@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
+from layerstudio.pipelines.flat.casting import caster_of
 from layerstudio.pipelines.flat.element import Element
 
 _STEP_BY_STEP = 120  # elements; with more of them many merges are decided in one look
 _SHARE_AT_ONCE = 4  # of the merges still to make, one in so many
 
 # Factors on the cost of a pair, which is the area of the smaller one times how far apart they are.
-_CASTER = 0.02  # a shadow and what lies right on it
+_CASTER = 0.02  # a shadow and what throws it
 _SAME_ROLE = 0.25
-_CARRIED = 1.0  # something small within something larger
+_CARRIED = 0.35  # something on a panel that holds it
+_CARRIED_TEXT = 2.0
 _UNLIKE = 4.0
-_STRAY_SHADOW = 50.0
+_SHADOW = 50.0  # a shadow and anything else
 
 
 def merge_to(elements: Sequence[Element], count: int) -> list[Element]:
@@ -94,12 +96,14 @@ def _is_mixed(elements: Sequence[Element]) -> bool:
 @dataclass(eq=False)
 class _Plan:
     """Groups of elements bottom to top: ``members`` are their indices, ``boxes`` (n, 4) the edges
-    left, top, right, bottom, ``weights`` (n,) sums of alpha, ``roles`` (n,) of the largest."""
+    left, top, right, bottom, ``weights`` (n,) sums of alpha, ``roles`` those of the largest, and
+    ``casters`` for each shadow the index of the element that throws it."""
 
     members: list[list[int]]
     boxes: NDArray[np.int64]
     weights: NDArray[np.float64]
     roles: list[Role]
+    casters: list[int | None]
 
     @classmethod
     def of(cls, elements: Sequence[Element]) -> _Plan:
@@ -109,6 +113,10 @@ class _Plan:
             np.array(boxes, np.int64),
             np.array([float(e.alpha.sum()) for e in elements]),
             [e.role for e in elements],
+            [
+                caster_of(elements, index) if e.role is Role.SHADOW else None
+                for index, e in enumerate(elements)
+            ],
         )
 
     def merge(self, wanted: int) -> None:
@@ -144,7 +152,7 @@ class _Plan:
         if self.roles[0] is Role.BACKGROUND:
             allowed[0] = False
         cost = np.minimum(self.weights[:, None], self.weights) * self._spread() + 1e-3
-        return np.where(allowed, cost * self._factors(overlap), np.inf)
+        return np.where(allowed, cost * self._factors(), np.inf)
 
     def _spread(self) -> NDArray[np.float64]:
         """How much larger the joint box is than the two."""
@@ -154,15 +162,23 @@ class _Plan:
         areas = (right - left) * (bottom - top)
         return np.maximum(1.0, width * height / np.maximum(areas[:, None] + areas, 1))
 
-    def _factors(self, overlap: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _factors(self) -> NDArray[np.float64]:
         names = np.array([str(role) for role in self.roles])
-        shadow = names == str(Role.SHADOW)
+        text, shape, shadow = (names == role for role in (Role.TEXT, Role.SHAPE, Role.SHADOW))
         factor = np.where(names[:, None] == names, _SAME_ROLE, _UNLIKE)
-        factor[overlap & (names[:, None] != names)] = _CARRIED
-        lone = shadow[:, None] != shadow
-        factor[lone] = _STRAY_SHADOW
-        factor[lone & shadow[:, None] & overlap] = _CASTER
+        factor[self._contains() & shape[:, None] & ~text] = _CARRIED
+        factor[self._contains() & shape[:, None] & text] = _CARRIED_TEXT
+        factor[shadow[:, None] != shadow] = _SHADOW
+        place = {index: at for at, group in enumerate(self.members) for index in group}
+        for low, caster in enumerate(self.casters):
+            if shadow[low] and caster is not None:
+                factor[low, place[caster]] = _CASTER
         return factor
+
+    def _contains(self) -> NDArray[np.bool_]:
+        left, top, right, bottom = self.boxes.T
+        across = (left[:, None] <= left) & (right[:, None] >= right)
+        return across & (top[:, None] <= top) & (bottom[:, None] >= bottom)
 
     def _can_sink(self, low: int, high: int, gone: list[int]) -> bool:
         """Whether ``high`` passes nothing that it covers, as the boxes are by now."""
@@ -186,4 +202,5 @@ class _Plan:
         left = np.setdiff1d(np.arange(len(self.members)), gone)
         self.members = [self.members[index] for index in left]
         self.roles = [self.roles[index] for index in left]
+        self.casters = [self.casters[index] for index in left]
         self.boxes, self.weights = self.boxes[left], self.weights[left]

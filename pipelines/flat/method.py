@@ -65,6 +65,7 @@ class FlatMethod:
             notes += _read(elements, request.languages)
         step("layers", 0.9)
         layers = _layers(elements, request, picture)
+        del elements  # twice the size of the layers
         if request.exact:
             step("recomposition", 0.94)
             layers = make_exact(layers, picture.pixels)

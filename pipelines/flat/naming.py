@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerstudio.document import Role
+from layerstudio.pipelines.flat.casting import caster_of
 from layerstudio.pipelines.flat.element import Element
 
 _MAX_TEXT = 40
@@ -42,17 +44,39 @@ _COLOURS: dict[str, tuple[int, int, int]] = {
 }
 
 
+_NAMES = list(_COLOURS)
+_SAMPLE = 4096  # pixels looked at for a name
+_SECOND = 0.3  # share of the pixels from which a second colour is named too
+
+
 def colour_name(rgb: Sequence[float]) -> str:
     """The nearest of 25 everyday names, by the distance ``redmean`` (Riemersma 2001), which
     weighs red and blue by how red the two colours are and so follows the eye in sRGB."""
-    value = np.asarray(rgb, np.float64)[:3]
+    return _NAMES[int(_nearest_names(np.asarray(rgb, np.float64)[None, :3])[0])]
+
+
+def _nearest_names(values: NDArray) -> NDArray[np.intp]:
+    """Index (n,) of the nearest name to each of ``values`` (n, 3)."""
     table = np.array(list(_COLOURS.values()), np.float64)
-    mean_red = (table[:, 0] + value[0]) / 2
-    delta = (table - value) ** 2
-    weight = np.stack(
-        [2 + mean_red / 256, np.full(len(table), 4.0), 2 + (255 - mean_red) / 256], axis=1
-    )
-    return list(_COLOURS)[int((weight * delta).sum(axis=1).argmin())]
+    mean_red = (table[:, 0] + values[:, None, 0]) / 2
+    delta = (table - values[:, None]) ** 2
+    return (
+        (2 + mean_red / 256) * delta[..., 0]
+        + 4 * delta[..., 1]
+        + (2 + (255 - mean_red) / 256) * delta[..., 2]
+    ).argmin(axis=1)
+
+
+def _colours_of(element: Element) -> str:
+    """The colour that most of an element has, and a second one where it has much of it."""
+    solid = element.alpha > 0.5 * float(element.alpha.max())
+    values = element.colour[solid]
+    values = values[:: -(-len(values) // _SAMPLE)].astype(np.float64)
+    counts = np.bincount(_nearest_names(values), minlength=len(_NAMES))
+    first, second = (int(index) for index in np.argsort(-counts, kind="stable")[:2])
+    if counts[second] < _SECOND * len(values):
+        return _NAMES[first]
+    return f"{_NAMES[first]} and {_NAMES[second]}"
 
 
 def names_for(elements: Sequence[Element]) -> list[str]:
@@ -66,7 +90,7 @@ def names_for(elements: Sequence[Element]) -> list[str]:
             names[index] = _numbered(name, taken, always=total[name] > 1)
     for index, element in enumerate(elements):
         if element.role is Role.SHADOW:
-            caster = _caster(elements, index)
+            caster = caster_of(elements, index)
             name = "Shadow" if caster is None else f"Shadow of {_in_sentence(names[caster])}"
             names[index] = _numbered(name, taken)
     return names
@@ -83,25 +107,6 @@ def _numbered(name: str, taken: set[str], *, always: bool = False) -> str:
     return unique
 
 
-def _caster(elements: Sequence[Element], index: int) -> int | None:
-    """The element above a shadow that lies on most of it; the lowest of equals."""
-    shadow = elements[index]
-    best, most = None, 0.0
-    for above in range(index + 1, len(elements)):
-        other = elements[above]
-        common = shadow.bounds.intersection(other.bounds)
-        if other.role is Role.SHADOW or common.is_empty:
-            continue
-        here = shadow.alpha[common.relative_to(shadow.bounds).slices]
-        on_it = other.alpha[common.relative_to(other.bounds).slices]
-        # Both matter: the shadow is hidden by its caster, and the caster stands on its shadow.
-        hidden = float((here * on_it).sum()) / max(float(shadow.alpha.sum()), 1e-6)
-        standing = float(on_it[here > 0].sum()) / max(float(other.alpha.sum()), 1e-6)
-        if hidden * standing > 1.05 * most:
-            best, most = above, hidden * standing
-    return best
-
-
 def _in_sentence(name: str) -> str:
     """The kind of a thing begins small within a sentence; what a text says stays as it is."""
     return name[:1].lower() + name[1:]
@@ -110,7 +115,7 @@ def _in_sentence(name: str) -> str:
 def _plain_name(element: Element) -> str:
     if not element.alpha.any():
         return "Empty"
-    colour = colour_name(element.mean_colour())
+    colour = _colours_of(element)
     match element.role:
         case Role.BACKGROUND:
             return f"Background, {_background(element.shape, colour)}"
