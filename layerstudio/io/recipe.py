@@ -191,8 +191,8 @@ def _shown(layer: Layer) -> Shown:
     if cropped.is_empty:
         return 0, 0, 0, 0, 0
     x, y, width, height = cropped.bounds
-    alpha = np.ascontiguousarray(to_depth(cropped.pixels[..., 3], np.uint8))
-    return x, y, width, height, crc32(alpha)
+    alpha = to_depth(cropped.pixels[..., 3], np.uint8)
+    return x, y, width, height, crc32(alpha.tobytes())
 
 
 def _node_to(path: NodePath, extras: NodeExtras) -> dict[str, Any]:

@@ -21,17 +21,20 @@ def project_alpha(image: F32, foreground: F32, background: F32) -> F32:
     axis = foreground - background
     length = _dot(axis, axis)
     along = _dot(axis, image - background)
-    alpha = np.divide(along, length, out=np.zeros_like(along), where=length > 1e-6)
-    return np.clip(alpha, 0.0, 1.0, out=alpha)
+    alpha = np.zeros_like(along)
+    np.divide(along, length, out=alpha, where=length > 1e-6)
+    np.clip(alpha, 0.0, 1.0, out=alpha)
+    return alpha
 
 
 def unblend_colour(image: F32, alpha: F32, background: F32) -> F32:
     """The foreground colour ``F = (I - (1 - a) B) / a`` clipped to [0, 255]; 0 where alpha is 0."""
     weight = alpha[..., None]
-    colour = image - (1.0 - weight) * background
+    colour: F32 = image - (1.0 - weight) * background
     np.divide(colour, weight, out=colour, where=weight > 0)
     colour[alpha <= 0] = 0
-    return np.clip(colour, 0.0, 255.0, out=colour)
+    np.clip(colour, 0.0, 255.0, out=colour)
+    return colour
 
 
 def least_alpha(image: F32, background: F32) -> F32:
