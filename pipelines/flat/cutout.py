@@ -25,6 +25,8 @@ RGB = tuple[int, int, int]
 
 _KEY_SHARE = 0.25  # of the picture, or of its border, that is transparent in a cut-out
 _CLEAR = 0.02  # mean alpha below which a pixel counts as transparent
+_SURE = 0.2  # alpha from which 8 bits hold a colour
+_SAME = 6  # levels
 _KEY_REACH = 12.0  # levels within which a background is the key colour
 _ENOUGH = 96.0  # levels from every colour of the picture: beyond, a brighter key is better
 _RIM = 24  # pixels around an element in which faint remains belong to it
@@ -65,8 +67,17 @@ def show_opaque(pixels: U8) -> Cutout:
     if not _is_cut_out(clear):
         return Cutout(_painted_over(straight, clear), straight, alpha, None)
     key = _key_colour(straight[~clear])
-    mixed = straight * alpha[..., None] + np.array(key, np.float32) * (1 - alpha[..., None])
+    shown = alpha
+    if _is_one_colour(straight, alpha):
+        # Blur of one colour could be a shadow as well; its silhouette can only be a shape.
+        shown = (alpha >= alpha.max() / 2).astype(np.float32)
+    mixed = straight * shown[..., None] + np.array(key, np.float32) * (1 - shown[..., None])
     return Cutout(np.rint(mixed).astype(np.uint8), straight, alpha, key)
+
+
+def _is_one_colour(straight: U8, alpha: F32) -> bool:
+    colours = straight[alpha >= min(_SURE, float(alpha.max()))]
+    return bool((np.ptp(colours, axis=0) <= _SAME).all())
 
 
 def _is_cut_out(clear: NDArray[np.bool_]) -> bool:
