@@ -30,7 +30,7 @@ def project_alpha(image: F32, foreground: F32, background: F32) -> F32:
 def unblend_colour(image: F32, alpha: F32, background: F32) -> F32:
     """The foreground colour ``F = (I - (1 - a) B) / a`` clipped to [0, 255]; 0 where alpha is 0."""
     weight = alpha[..., None]
-    colour: F32 = image - (1.0 - weight) * background
+    colour = np.asarray(image - (1.0 - weight) * background, np.float32)
     np.divide(colour, weight, out=colour, where=weight > 0)
     colour[alpha <= 0] = 0
     np.clip(colour, 0.0, 255.0, out=colour)

@@ -77,9 +77,9 @@ def test_exemplar_continues_a_periodic_texture():
 
 def test_exemplar_is_as_sharp_as_its_source_and_repeatable():
     rng = np.random.default_rng(0)
-    grain = cv2.GaussianBlur(rng.normal(size=(500, 620, 3)).astype(np.float32), (0, 0), 1.2)
+    grain = cv2.GaussianBlur(rng.normal(size=(330, 400, 3)).astype(np.float32), (0, 0), 1.2)
     truth = np.clip(128 + 120 * grain, 0, 255).astype(np.uint8)
-    hole = disc(truth.shape, (310, 250), 70)
+    hole = disc(truth.shape, (200, 165), 45)
     filled = fill_exemplar(truth * ~hole[..., None], hole, seed=4)
     assert filled[hole].std() > 0.75 * truth[hole].std()
     np.testing.assert_array_equal(filled, fill_exemplar(truth * ~hole[..., None], hole, seed=4))
@@ -125,7 +125,7 @@ def test_each_hole_has_its_own_kind_and_formula():
 
 
 @given(data=st.data(), height=st.integers(1, 40), width=st.integers(1, 40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_pixels_outside_the_hole_stay(data, height, width):
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
     image = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
