@@ -45,8 +45,9 @@ def least_alpha(image: F32, background: F32) -> F32:
     """
     room = np.where(image > background, 255.0 - background, background)
     need = np.abs(image - background)
-    ratio = np.divide(need, room, out=np.zeros_like(need), where=room > 1e-6)
-    return np.clip(channel_max(ratio), 0.0, 1.0)
+    ratio = np.zeros_like(need)
+    np.divide(need, room, out=ratio, where=room > 1e-6)
+    return np.minimum(channel_max(ratio), np.float32(1))
 
 
 def _dot(a: F32, b: F32) -> F32:
