@@ -31,6 +31,10 @@ _KEY_REACH = 12.0  # levels within which a background is the key colour
 _ENOUGH = 96.0  # levels from every colour of the picture: beyond, a brighter key is better
 _RIM = 24  # pixels around an element in which faint remains belong to it
 _LEAST_ALPHA = 0.5 / 255
+_SOLID = 0.95  # alpha of what looks opaque on the key
+_EVEN = 0.02  # alpha by which an even opacity may vary
+_EVEN_SHARE = 0.85
+_MIN_SAMPLE = 64  # pixels
 _KEYS: tuple[RGB, ...] = tuple(
     (red, green, blue)
     for red, green, blue in product((0, 64, 128, 192, 255), repeat=3)
@@ -120,16 +124,50 @@ def cut_to_alpha(elements: Sequence[Element], cutout: Cutout) -> list[Element]:
     visible pixel belongs to one of them."""
     if cutout.is_opaque:
         return list(elements)
-    kept = [element for element in elements if not _is_key(element, cutout.key)]
+    kept = [element for element in elements if not _is_key(element, cutout)]
+    if cutout.key is not None:
+        owner = _owner(kept, cutout.alpha.shape)
+        kept = [_without_key(element, owner == i, cutout) for i, element in enumerate(kept)]
     cut = [limited for element in kept if (limited := _limited(element, cutout.alpha))]
     return _with_remains(cut, cutout)
 
 
-def _is_key(element: Element, key: RGB | None) -> bool:
-    if key is None or element.role is not Role.BACKGROUND:
+def _is_key(element: Element, cutout: Cutout) -> bool:
+    """Whether this is the background that stands for transparency. A photograph never is: it may
+    be the cut-out itself."""
+    if cutout.key is None or element.role is not Role.BACKGROUND or element.shape == "photograph":
         return False
-    away = np.abs(np.subtract(element.mean_colour(), key)).max()
-    return element.shape == "plain" and float(away) <= _KEY_REACH
+    clear = cutout.alpha[element.bounds.slices] <= _CLEAR
+    away = np.abs(element.colour[clear] - np.array(cutout.key, np.float32))
+    return away.size > 0 and float(np.median(away)) <= _KEY_REACH
+
+
+def _without_key(element: Element, owned: NDArray[np.bool_], cutout: Cutout) -> Element:
+    """A fill that is evenly translucent in the picture looks opaque on the key; its colour is
+    unmixed and its opacity set, so that they hold beneath other elements too."""
+    source = cutout.alpha[element.bounds.slices]
+    sample = source[owned[element.bounds.slices] & (element.alpha > _SOLID)]
+    if sample.size < _MIN_SAMPLE:
+        return element
+    opacity = float(np.median(sample))
+    even = np.abs(sample - opacity) <= _EVEN
+    if opacity > 1 - _EVEN or opacity < _CLEAR or float(even.mean()) < _EVEN_SHARE:
+        return element
+    key = np.array(cutout.key, np.float32)
+    colour = (element.colour - (1 - opacity) * key) / opacity
+    return replace(
+        element,
+        alpha=(element.alpha * opacity).astype(np.float32),
+        colour=np.clip(colour, 0, 255).astype(np.float32),
+    )
+
+
+def _owner(elements: Sequence[Element], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """(h, w): index of the topmost element that shows at each pixel, -1 for none."""
+    owner = np.full(shape, -1, np.int32)
+    for index, element in enumerate(elements):
+        owner[element.bounds.slices][element.alpha >= _LEAST_ALPHA] = index
+    return owner
 
 
 def _limited(element: Element, alpha: F32) -> Element | None:
@@ -147,9 +185,7 @@ def _limited(element: Element, alpha: F32) -> Element | None:
 
 def _with_remains(elements: list[Element], cutout: Cutout) -> list[Element]:
     """Faint pixels that no element covers go to the nearest one, far ones to one of their own."""
-    owner = np.full(cutout.alpha.shape, -1, np.int32)
-    for index, element in enumerate(elements):
-        owner[element.bounds.slices][element.alpha >= _LEAST_ALPHA] = index
+    owner = _owner(elements, cutout.alpha.shape)
     rest = (cutout.alpha > 0) & (owner < 0)
     if not rest.any():
         return elements

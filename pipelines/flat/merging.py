@@ -22,6 +22,7 @@ _SHARE_AT_ONCE = 4  # of the merges still to make, one in so many
 # Factors on the cost of a pair, which is the area of the smaller one times how far apart they are.
 _CASTER = 0.02  # a shadow and what throws it
 _SAME_ROLE = 0.25
+_TEXTS = 1.0  # joined they are no live text any more
 _CARRIED = 0.35  # something on a panel that holds it
 _CARRIED_TEXT = 2.0
 _UNLIKE = 4.0
@@ -166,6 +167,7 @@ class _Plan:
         names = np.array([str(role) for role in self.roles])
         text, shape, shadow = (names == role for role in (Role.TEXT, Role.SHAPE, Role.SHADOW))
         factor = np.where(names[:, None] == names, _SAME_ROLE, _UNLIKE)
+        factor[text[:, None] & text] = _TEXTS
         factor[self._contains() & shape[:, None] & ~text] = _CARRIED
         factor[self._contains() & shape[:, None] & text] = _CARRIED_TEXT
         factor[shadow[:, None] != shadow] = _SHADOW

@@ -11,6 +11,7 @@ from layerstudio.document import Document, Layer, Provenance
 from layerstudio.ops.exact import make_exact
 from layerstudio.picture import Picture
 from layerstudio.pipelines.flat import ocr
+from layerstudio.pipelines.flat.blocks import Block
 from layerstudio.pipelines.flat.count import keep_to
 from layerstudio.pipelines.flat.cutout import Cutout, cut_to_alpha, show_opaque, whole
 from layerstudio.pipelines.flat.element import Element
@@ -23,6 +24,8 @@ from layerstudio.requests import DecomposeRequest
 
 MOST_LAYERS = 60  # chosen by itself; more than that nobody finds a layer by its name
 _FINDING = 0.8  # share of a run that the analysis takes
+_FAINT = 0.05  # alpha
+_SHOWN_INK = 0.8  # share of a text's ink that its layer has to show
 _GUIDES = ("boxes", "points", "prompts")
 
 
@@ -118,7 +121,9 @@ def _counted(elements: list[Element], request: DecomposeRequest) -> tuple[list[E
 
 def _read(elements: Sequence[Element], languages: Sequence[str]) -> list[str]:
     """Set the live text of every element that has lines; a note where that is impossible."""
-    lettering = [element for element in elements if element.block is not None]
+    lettering = [
+        element for element in elements if element.block and _shows(element, element.block)
+    ]
     if not lettering:
         return []
     if not ocr.is_available():
@@ -132,6 +137,15 @@ def _read(elements: Sequence[Element], languages: Sequence[str]) -> list[str]:
         f"None of the {len(blocks)} pieces of text could be read in {'+'.join(languages)}; if that "
         "is their language, install it for tesseract."
     ]
+
+
+def _shows(element: Element, block: Block) -> bool:
+    """Whether the ink of the block is still there: live text stands for what one can see."""
+    common = block.bounds.intersection(element.bounds)
+    ink = block.mask()
+    seen = element.alpha[common.relative_to(element.bounds).slices] > _FAINT
+    shown = np.count_nonzero(ink[common.relative_to(block.bounds).slices] & seen)
+    return shown >= _SHOWN_INK * np.count_nonzero(ink)
 
 
 def _layers(

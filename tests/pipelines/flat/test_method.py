@@ -178,6 +178,21 @@ class TestTransparentPictures:
         assert_sound(document, picture, most=1)
         assert len(document.layers) == len(decomposed(poster()).layers)
 
+    def test_a_translucent_card_is_whole_beneath_its_lettering(self):
+        rgb, alpha = filled(NAVY), np.zeros(SHAPE, np.uint8)
+        cv2.rectangle(alpha, (20, 24), (310, 190), 180, -1)
+        letters = lettering() / np.float32(255)
+        rgb = np.rint(rgb + letters[..., None] * (np.array(ORANGE) - rgb)).astype(np.uint8)
+        alpha = np.maximum(alpha, np.rint(letters * 255)).astype(np.uint8)
+        picture = with_alpha(rgb, alpha)
+        document = decomposed(picture)
+        assert_sound(document, picture, most=1)
+        card, text = document.layers
+        assert (card.name, text.role) == ("Rectangle, navy", Role.TEXT)
+        inner = card.pixels[4:-4, 4:-4].astype(int)
+        as_drawn = np.abs(inner - (*NAVY, 180)).max(axis=2) <= 3
+        assert as_drawn.mean() > 0.97
+
     def test_nothing_to_see(self):
         picture = with_alpha(filled(RED), 0)
         document = decomposed(picture)
