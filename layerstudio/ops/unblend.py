@@ -47,7 +47,9 @@ def least_alpha(image: F32, background: F32) -> F32:
     need = np.abs(image - background)
     ratio = np.zeros_like(need)
     np.divide(need, room, out=ratio, where=room > 1e-6)
-    return np.minimum(channel_max(ratio), np.float32(1))
+    alpha = channel_max(ratio)
+    np.minimum(alpha, 1.0, out=alpha)
+    return alpha
 
 
 def _dot(a: F32, b: F32) -> F32:
