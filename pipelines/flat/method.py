@@ -144,8 +144,8 @@ def _shows(element: Element, block: Block) -> bool:
     common = block.bounds.intersection(element.bounds)
     ink = block.mask()
     seen = element.alpha[common.relative_to(element.bounds).slices] > _FAINT
-    shown = np.count_nonzero(ink[common.relative_to(block.bounds).slices] & seen)
-    return shown >= _SHOWN_INK * np.count_nonzero(ink)
+    shown = int(np.count_nonzero(ink[common.relative_to(block.bounds).slices] & seen))
+    return shown >= _SHOWN_INK * int(np.count_nonzero(ink))
 
 
 def _layers(

@@ -46,6 +46,7 @@ _COLOURS: dict[str, tuple[int, int, int]] = {
 
 _NAMES = list(_COLOURS)
 _SAMPLE = 4096  # pixels looked at for a name
+_LARGE = 1_000_000  # pixels from which a coarser grid of an element shows the same colours
 _SECOND = 0.3  # share of the pixels from which a second colour is named too
 
 
@@ -69,8 +70,9 @@ def _nearest_names(values: NDArray) -> NDArray[np.intp]:
 
 def _colours_of(element: Element) -> str:
     """The colour that most of an element has, and a second one where it has much of it."""
-    solid = element.alpha > 0.5 * float(element.alpha.max())
-    values = element.colour[solid]
+    step = max(1, int((element.bounds.area / _LARGE) ** 0.5))
+    alpha = element.alpha[::step, ::step]
+    values = element.colour[::step, ::step][alpha >= 0.5 * float(alpha.max())]
     values = values[:: -(-len(values) // _SAMPLE)].astype(np.float64)
     counts = np.bincount(_nearest_names(values), minlength=len(_NAMES))
     first, second = (int(index) for index in np.argsort(-counts, kind="stable")[:2])
