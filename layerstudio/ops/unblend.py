@@ -45,15 +45,13 @@ def least_alpha(image: F32, background: F32) -> F32:
     """
     room = np.where(image > background, 255.0 - background, background)
     need = np.abs(image - background)
-    ratio = np.zeros_like(need)
-    np.divide(need, room, out=ratio, where=room > 1e-6)
-    alpha = channel_max(ratio)
-    np.minimum(alpha, 1.0, out=alpha)
-    return alpha
+    ratio = np.divide(need, room, out=np.zeros_like(need), where=room > 1e-6)
+    return np.clip(channel_max(ratio), 0.0, 1.0)
 
 
 def _dot(a: F32, b: F32) -> F32:
-    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
+    dot = a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
+    return np.asarray(dot, np.float32)
 
 
 def unknown_veil(
