@@ -9,7 +9,7 @@ projection (Kaufman, BIT 15, 1975) with the ramp's slope polishes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from layerstudio.ops import profile as ramps
 from layerstudio.ops.shade import Shade, plain
 
-__all__ = ["Shade", "best_shade", "fit_linear", "fit_plain", "fit_radial"]
+__all__ = ["Shade", "best_shade", "best_shade_of", "fit_linear", "fit_plain", "fit_radial"]
 
 Array = NDArray[np.floating]
 
@@ -77,6 +77,24 @@ def best_shade(
         if np.mean(off <= tolerance) >= share:
             return shade
     return None
+
+
+def best_shade_of(
+    pixels: NDArray, mask: NDArray | None, tolerance: float, shares: Sequence[float]
+) -> Shade | None:
+    """``best_shade`` for a fill of which an unknown part is hidden by other things.
+
+    ``shares`` are tried from the highest. A plain colour is taken wherever it shows the lowest
+    share: a gradient with a stop more always shows more, by following the shadows on the fill.
+    """
+    loosest = best_shade(pixels, mask, tolerance, min(shares))
+    if loosest is None or loosest.kind == "plain":
+        return loosest
+    for share in sorted(shares, reverse=True)[:-1]:
+        shade = best_shade(pixels, mask, tolerance, share)
+        if shade is not None:
+            return shade
+    return loosest
 
 
 def _samples(pixels: NDArray, mask: NDArray | None, count: int) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from layerstudio.color import F32
 from layerstudio.geometry import Bounds
-from layerstudio.ops.gradient import best_shade
+from layerstudio.ops.gradient import best_shade_of
 from layerstudio.ops.shade import Shade
 from layerstudio.pipelines.flat.analysis import Analysis
 
@@ -20,7 +20,7 @@ _BORDER_SHARE = 0.25
 _AREA_SHARE = 0.25
 # Share of a candidate's pixels that the fitted fill must show within tolerance; soft shadows on
 # the background are the rest.
-_FIT_SHARE = 0.78
+_FIT_SHARES = (0.97, 0.9, 0.78)  # best first
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,5 +68,5 @@ def _fit(analysis: Analysis, label: int) -> Shade | None:
     bounds = analysis.regions.bounds(label)
     mask = analysis.regions.mask(label, bounds)
     tolerance = max(2.0, 0.8 * analysis.tolerance)
-    shade = best_shade(analysis.rgb[bounds.slices], mask, tolerance, _FIT_SHARE)
+    shade = best_shade_of(analysis.rgb[bounds.slices], mask, tolerance, _FIT_SHARES)
     return None if shade is None else shade.moved(bounds.x, bounds.y)

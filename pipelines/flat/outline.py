@@ -18,21 +18,35 @@ _CORNER_GAP = 1.0 - np.sqrt(0.5)  # of the radius, along the diagonal of a round
 
 _POLYGON_SLACK = 1.6  # pixels between an outline and the polygon that stands for it
 _POLYGON_SIDES = 12
+_SYMMETRY = 0.95  # of the union of an outline and its mirror image
 _CIRCLE_TRIALS = 80
 
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """``distance`` (h, w) in pixels, negative inside, over ``bounds``."""
+    """``distance`` (h, w) in pixels, negative inside, over ``bounds``.
+
+    ``sides`` counts those of a convex polygon, 0 for anything else.
+    """
 
     shape: str
     bounds: Bounds
     distance: F32
+    sides: int = 0
 
     @property
     def coverage(self) -> F32:
         """Share of each pixel that lies inside, (h, w) in [0, 1]."""
         return np.clip(0.5 - self.distance, 0.0, 1.0)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the left half mirrors the right, as badges and ribbons do."""
+        inside = self.distance < 0
+        shape = inside[Bounds.of_mask(inside).slices]
+        mirrored = shape[:, ::-1]
+        both = np.count_nonzero(shape & mirrored)
+        return both >= _SYMMETRY * np.count_nonzero(shape | mirrored)
 
     def inside(self, margin: float = 0.0) -> NDArray[np.bool_]:
         """Pixels at least ``margin`` inside."""
@@ -66,11 +80,14 @@ def candidates(mask: NDArray[np.bool_], bounds: Bounds, extent: Extent) -> list[
             radius = shortest / 2 if pill else radius
             found.append(Outline(name, bounds, rounded_rectangle(shape, box, radius)))
     filled = _filled(mask)
-    name = "polygon" if _is_polygon(filled) else "shape"
-    found.append(Outline(name, bounds, _distance(filled)))
+    corners = _corners(filled)
+    name = "polygon" if len(corners) <= _POLYGON_SIDES else "shape"
+    sides = len(corners) if name == "polygon" and cv2.isContourConvex(corners) else 0
+    found.append(Outline(name, bounds, _distance(filled), sides))
     hull = _hull(filled)
-    if _is_polygon(hull):
-        found.append(Outline("polygon", bounds, _distance(hull)))
+    corners = _corners(hull)
+    if len(corners) <= _POLYGON_SIDES:
+        found.append(Outline("polygon", bounds, _distance(hull), len(corners)))
     return found
 
 
@@ -152,11 +169,11 @@ def _circle_through(points: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(x), float(y), float(np.sqrt(max(c + x * x + y * y, 1.0)))
 
 
-def _is_polygon(mask: NDArray[np.bool_]) -> bool:
-    """Whether a dozen straight sides describe the outline to a pixel or so."""
+def _corners(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Corners (n, 1, 2) of the polygon that follows the outline to a pixel or so."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     longest = max(contours, key=len)
-    return len(cv2.approxPolyDP(longest, _POLYGON_SLACK, True)) <= _POLYGON_SIDES
+    return np.asarray(cv2.approxPolyDP(longest, _POLYGON_SLACK, True), np.int32)
 
 
 def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32, channel_max
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
-from layerstudio.ops.gradient import best_shade
+from layerstudio.ops.gradient import best_shade_of
 from layerstudio.ops.unblend import project_alpha, unknown_veil
 from layerstudio.pipelines.flat.analysis import dilate
 from layerstudio.pipelines.flat.element import Element
@@ -16,7 +18,8 @@ from layerstudio.pipelines.flat.outline import Outline
 
 _BAND = 2.0  # pixels around an outline where alpha is measured instead of computed
 _VEIL_ROUNDS = 4
-_FIT_SHARE = 0.8  # of the pixels that show the fill; shadows of what the panel carries are the rest
+# Share of the pixels that a fill must show, best first: shadows of what lies on it are the rest.
+_FIT_SHARES = (0.97, 0.9, 0.8)
 _MIN_BACKDROP_RANGE = 8.0  # levels: with less, an opaque and a translucent panel look the same
 
 
@@ -25,15 +28,17 @@ def paint_panel(
     under: F32,
     outline: Outline,
     sure: NDArray[np.bool_],
+    through: Sequence[NDArray[np.bool_]],
     border: float,
     tolerance: float,
 ) -> Element | None:
-    """The panel as an element; ``sure`` (h, w) marks pixels that show nothing but its fill.
+    """The panel as an element; ``sure`` (h, w) marks pixels that show nothing but its fill,
+    ``through`` parts where something else may be seen through it.
 
     ``image`` and ``under`` (h, w, 3) are the picture and what lies beneath, over the outline's
     bounds. None where the fill is no plain colour, gradient or veil.
     """
-    fill = _fill(image, under, sure, tolerance)
+    fill = _fill(image, under, sure, through, tolerance)
     if fill is None:
         return None
     opacity, colour = fill
@@ -57,20 +62,57 @@ def paint_panel(
 
 
 def _fill(
-    image: F32, under: F32, sure: NDArray[np.bool_], tolerance: float
+    image: F32,
+    under: F32,
+    sure: NDArray[np.bool_],
+    through: Sequence[NDArray[np.bool_]],
+    tolerance: float,
 ) -> tuple[float, F32] | None:
     """Opacity and colour (h, w, 3) of a panel from the pixels that surely show it."""
     if np.count_nonzero(sure) < 32:
         return None
     tolerance = max(2.0, 0.8 * tolerance)
     veil = _veil(image[sure], under[sure], tolerance)
+    if veil is None:
+        veil = _veil_by_overlap(image, under, sure, through, tolerance)
     if veil is not None:
         opacity, tint = veil
         return opacity, np.broadcast_to(np.float32(tint), image.shape).copy()
-    shade = best_shade(image, sure, tolerance, _FIT_SHARE)
+    shade = best_shade_of(image, sure, tolerance, _FIT_SHARES)
     if shade is None:
         return None
     return 1.0, shade.render(Bounds(0, 0, image.shape[1], image.shape[0]))
+
+
+def _veil_by_overlap(
+    image: F32,
+    under: F32,
+    sure: NDArray[np.bool_],
+    through: Sequence[NDArray[np.bool_]],
+    tolerance: float,
+) -> tuple[float, NDArray] | None:
+    """A translucent panel over two plain colours: the change that shows through tells how much.
+
+    With P over B and X over D, ``X - P = (1 - a) (D - B)``.
+    """
+    fill, plain = image[sure].mean(axis=0), under[sure].mean(axis=0)
+    if float(image[sure].std(axis=0).max()) > tolerance + 1.0:
+        return None
+    for part in through:
+        if np.count_nonzero(part) < 30:
+            continue
+        change = under[part].mean(axis=0) - plain
+        seen = image[part].mean(axis=0) - fill
+        power = float(change @ change)
+        if power < 15.0**2:
+            continue
+        left = float(change @ seen) / power
+        if not 0.03 < left < 0.85 or np.abs(seen - left * change).max() > tolerance + 1.5:
+            continue
+        tint = (fill - left * plain) / (1.0 - left)
+        if (tint > -6).all() and (tint < 261).all():
+            return 1.0 - left, np.clip(tint, 0, 255)
+    return None
 
 
 def _veil(image: NDArray, under: NDArray, tolerance: float) -> tuple[float, NDArray] | None:
@@ -88,7 +130,7 @@ def _veil(image: NDArray, under: NDArray, tolerance: float) -> tuple[float, NDAr
         opacity, tint = veil
         off = np.abs(opacity * tint + (1.0 - opacity) * under - image).max(axis=1)
         keep = off <= max(tolerance, float(np.median(off)))
-    return veil if float((off <= tolerance).mean()) >= _FIT_SHARE else None
+    return veil if float((off <= tolerance).mean()) >= _FIT_SHARES[-1] else None
 
 
 def _bordered(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
-from layerstudio.geometry import Bounds
+from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.analysis import Analysis, erode, residual
 from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.outline import Outline, candidates
@@ -28,6 +28,8 @@ _MIN_SHARE = 0.004  # of the canvas, for a panel that carries something
 _MIN_FREE_SHARE = 0.08  # of the canvas, for outlines that clip art has too
 _MIN_PLAIN_SHARE = 0.025  # of the canvas, for one that carries anything but text
 _MIN_RING_SHARE = 0.12  # of the canvas, for round ones with a border
+_MIN_POLYGON_SHARE = 0.05  # of the canvas, for polygons
+_PLAIN_SIDES = 5  # a convex polygon with so many is a badge, with fewer often part of a drawing
 _MIN_HULL_SHARE = 0.15  # of the canvas, for polygons whose outline something crosses
 _MIN_BARE_SHARE = 0.03  # of the canvas, for one that carries nothing
 _MAX_ERROR = 0.015  # of the outline's area: region outside it, or backdrop seen inside it
@@ -35,6 +37,9 @@ _MAX_HOLE = 0.03  # of the outline's area: a larger hole with backdrop in it is 
 _MIN_SUPPORT = 0.45  # of the outline's length: region inside, backdrop outside
 _MIN_FREE_SUPPORT = 0.8  # the same for outlines that follow the region
 _MIN_FILL = 0.3  # of the outline's area that shows the fill
+_MIN_VEILED = 0.01  # of a panel's area: a part that may show what the panel veils
+_MAX_LETTER_HEIGHT = 0.75  # of a small panel's height, for the line of text on it
+_MIN_LETTER_FILL = 0.25  # of its box, for letters whose gaps antialiasing has closed
 _MAX_BORDER = 14  # pixels
 _EDGE_BAND = 3.0  # pixels around an outline where what is left over is the edge's own
 
@@ -62,6 +67,21 @@ class Found:
     def area(self) -> int:
         return int(np.count_nonzero(self.outer < 0))
 
+    def is_cut_off(self, extent: Extent) -> bool:
+        """Whether it is a disc that the canvas cuts, or a strip from one of its sides to the
+        other along a third."""
+        if self.outline.shape == "disc":
+            return True
+        if self.outline.shape != "rectangle":
+            return False
+        box = Bounds.of_mask(self.outline.distance < 0)
+        box = box.moved(self.outline.bounds.x, self.outline.bounds.y)
+        wide = box.x <= 1 and box.right >= extent.width - 1
+        tall = box.y <= 1 and box.bottom >= extent.height - 1
+        at_side = box.x <= 1 or box.right >= extent.width - 1
+        at_end = box.y <= 1 or box.bottom >= extent.height - 1
+        return (wide and at_end) or (tall and at_side)
+
 
 def find_panels(analysis: Analysis, backdrop: F32) -> tuple[list[Element], NDArray[np.bool_]]:
     """Panels and their shadows bottom to top, and where their edges run, (h, w) bool.
@@ -76,7 +96,7 @@ def find_panels(analysis: Analysis, backdrop: F32) -> tuple[list[Element], NDArr
         found = _round(analysis, backdrop, soft, used)
         if not found:
             break
-        for item in _bottom_up(found):
+        for item in _bottom_up(found, analysis.extent):
             made = _with_shadow(analysis, backdrop, soft, item)
             if not made:
                 continue
@@ -108,9 +128,26 @@ def _painted(analysis: Analysis, backdrop: F32, item: Found) -> Element | None:
     bounds = item.outline.bounds
     image = analysis.rgb[bounds.slices].astype(np.float32)
     sure = erode(item.region, 1) & item.outline.inside(2.0)
+    through = _seen_through(analysis, item, sure)
     return paint_panel(
-        image, backdrop[bounds.slices], item.outline, sure, item.border, analysis.tolerance
+        image, backdrop[bounds.slices], item.outline, sure, through, item.border, analysis.tolerance
     )
+
+
+def _seen_through(
+    analysis: Analysis, item: Found, sure: NDArray[np.bool_]
+) -> list[NDArray[np.bool_]]:
+    """Large flat parts (h, w) inside a panel besides its fill: where it may veil something."""
+    inside = item.outline.inside(2.0)
+    labels = np.where(inside & ~sure, analysis.regions.labels[item.outline.bounds.slices], 0)
+    found, counts = np.unique(labels, return_counts=True)
+    least = _MIN_VEILED * max(1, item.area)
+    large = [
+        label
+        for label, count in zip(found, counts, strict=True)
+        if label not in (0, item.label) and count >= least
+    ]
+    return [erode(labels == label, 1) for label in large]
 
 
 def _round(
@@ -215,8 +252,8 @@ def _is_worth_it(analysis: Analysis, item: Found) -> bool:
     carried = (item.outline.distance < -3) & ~item.region
     if np.count_nonzero(carried) <= max(12, 0.004 * area):
         return shape not in _FREE and area >= _MIN_BARE_SHARE * total
-    if shape == "disc":
-        return True  # cut off by the canvas, as decorations are and drawings are not
+    if item.is_cut_off(analysis.extent):
+        return True  # by the canvas, as decorations are and drawings are not
     if shape not in _STRICT and area < _MIN_FREE_SHARE * total:
         return False
     if _looks_lettered(item, carried):
@@ -231,7 +268,12 @@ def _carries_like_a_panel(item: Found, carried: NDArray[np.bool_], share: float)
         return item.border == 0
     if shape in _ROUND:
         return _is_island(item, carried) and (item.border == 0 or share >= _MIN_RING_SHARE)
-    if share < _MIN_FREE_SHARE or (shape == "polygon" and share < _MIN_HULL_SHARE):
+    if shape == "polygon":
+        badge = item.outline.sides >= _PLAIN_SIDES and item.outline.is_symmetric
+        if badge and share >= _MIN_POLYGON_SHARE:
+            return True
+        return share >= (_MIN_POLYGON_SHARE if _is_island(item, carried) else _MIN_HULL_SHARE)
+    if share < _MIN_FREE_SHARE:
         return _is_island(item, carried) and share >= _MIN_PLAIN_SHARE
     return True
 
@@ -246,17 +288,25 @@ def _looks_lettered(item: Found, carried: NDArray[np.bool_]) -> bool:
     if not _is_island(item, carried):
         return False
     box = Bounds.of_mask(carried)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(carried.astype(np.uint8), connectivity=8)
+    if box.height > _MAX_LETTER_HEIGHT * Bounds.of_mask(item.outline.distance < 0).height:
+        return False
+    _, _, stats, _ = cv2.connectedComponentsWithStats(carried.astype(np.uint8), connectivity=8)
     heights = stats[1:, cv2.CC_STAT_HEIGHT].astype(np.float64)
     heights = heights[heights > 0.4 * heights.max()]
-    alike = len(heights) >= 3 and float(heights.std() / heights.mean()) < 0.3
-    return count > 2 and (alike or box.width >= 1.8 * box.height)
+    if len(heights) >= 3 and float(heights.std() / heights.mean()) < 0.3:
+        return True
+    dense = np.count_nonzero(carried) >= _MIN_LETTER_FILL * box.area
+    solid = erode(carried, max(1, round(0.2 * box.height)))
+    return dense and box.width >= 1.15 * box.height and not solid.any()
 
 
-def _bottom_up(found: list[Found]) -> list[Found]:
-    """Order of one round: a panel that shows its fill where two overlap lies above."""
+def _bottom_up(found: list[Found], extent: Extent) -> list[Found]:
+    """Order of one round: a panel that shows its fill where two overlap lies above.
+
+    Where neither does, what the canvas cuts off lies below, then the larger.
+    """
     placed: list[Found] = []
-    for item in sorted(found, key=lambda item: -item.area):
+    for item in sorted(found, key=lambda item: (not item.is_cut_off(extent), -item.area)):
         index = len(placed)
         for at, other in enumerate(placed):
             if _hides(other, item):

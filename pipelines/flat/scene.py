@@ -161,7 +161,8 @@ def _drawings(scene: _Scene, soft: NDArray[np.bool_], letters: list[Lettering]) 
     rest = _foreground(scene, soft)
     for item in letters:
         rest[item.element.bounds.slices] &= ~item.claimed
-    drawings = find_drawings(scene.analysis, scene.backdrop, _without_halos(rest, _crisp(scene)))
+    rest = _without_halos(rest, _crisp(scene))
+    drawings = find_drawings(scene.analysis, scene.backdrop, rest)
     return [item for item in drawings if not _is_scrap(item, letters)]
 
 
