@@ -2,8 +2,9 @@
 
 The analysis knows opaque pictures only. A cut-out is shown to it on a key colour that it does not
 contain, so that the transparent part is found as a plain background, which is then dropped. Where
-only a little is transparent (round corners of a screenshot), it is painted over from its
-surroundings instead, and the background stays.
+only a little is transparent (round corners of a screenshot), or all that shows is one compact plate
+(a badge, an icon), the rest is painted over from its surroundings instead, and the background stays
+as far as the picture shows it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from layerstudio.pipelines.flat.element import Element
 RGB = tuple[int, int, int]
 
 _KEY_SHARE = 0.25  # of the picture, or of its border, that is transparent in a cut-out
+_HAZE = 0.03  # of a plate's area that may be translucent: its smoothed edge
+_COMPACT = 0.95  # of its convex hull that a plate fills
+_PLATE_SHARE = 0.2  # of the canvas: less is too little to paint the rest from
 _CLEAR = 0.02  # mean alpha below which a pixel counts as transparent
 _SURE = 0.2  # alpha from which 8 bits hold a colour
 _SAME = 6  # levels
@@ -68,7 +72,7 @@ def show_opaque(pixels: U8) -> Cutout:
     clear = alpha <= _CLEAR
     if not clear.any() or clear.all():
         return Cutout(straight, straight, alpha, None)
-    if not _is_cut_out(clear):
+    if not _is_cut_out(clear) or _is_plate(alpha):
         return Cutout(_painted_over(straight, clear), straight, alpha, None)
     key = _key_colour(straight[~clear])
     shown = alpha
@@ -87,6 +91,22 @@ def _is_one_colour(straight: U8, alpha: F32) -> bool:
 def _is_cut_out(clear: NDArray[np.bool_]) -> bool:
     border = np.concatenate([clear[0], clear[-1], clear[:, 0], clear[:, -1]])
     return max(float(border.mean()), float(clear.mean())) >= _KEY_SHARE
+
+
+def _is_plate(alpha: F32) -> bool:
+    """Whether all that shows is one compact piece with crisp edges: a badge, an icon, a window."""
+    solid = alpha >= _SOLID
+    hazy = np.count_nonzero((alpha > _CLEAR) & ~solid)
+    contours, _ = cv2.findContours(
+        solid.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    if not contours or hazy > _HAZE * np.count_nonzero(solid):
+        return False
+    largest = max(contours, key=cv2.contourArea)
+    shown, area = np.count_nonzero(solid), max(float(cv2.contourArea(largest)), 1.0)
+    is_one = _COMPACT <= shown / area <= 1 / _COMPACT
+    is_compact = area >= _COMPACT * float(cv2.contourArea(cv2.convexHull(largest)))
+    return bool(is_one and is_compact and shown >= _PLATE_SHARE * alpha.size)
 
 
 def _painted_over(straight: U8, clear: NDArray[np.bool_]) -> U8:

@@ -172,6 +172,19 @@ class TestTransparentPictures:
         assert document.layers[0].name == "Background, navy"
         assert document.layers[0].pixels[0, 0, 3] == 0
 
+    def test_a_badge_is_taken_apart(self):
+        plate = np.zeros(SHAPE, np.uint8)
+        cv2.ellipse(plate, (166, 110), (150, 100), 0, 0, 360, 255, -1, cv2.LINE_AA)
+        rgb = filled(NAVY)
+        cv2.rectangle(rgb, (110, 70), (220, 150), WHITE, -1)
+        picture = with_alpha(rgb, plate)
+        document = decomposed(picture)
+        assert_sound(document, picture, most=1)
+        assert [layer.name for layer in document.layers] == ["Background, navy", "Rectangle, white"]
+        beneath = document.layers[0].pixels
+        assert (beneath[beneath[..., 3] == 255][:, :3] == NAVY).all()
+        np.testing.assert_array_equal(composite_pixels(document)[..., 3], plate)
+
     def test_a_translucent_picture(self):
         picture = with_alpha(poster(), 128)
         document = decomposed(picture)
