@@ -33,6 +33,7 @@ _SURE = 0.2  # alpha from which 8 bits hold a colour
 _SAME = 6  # levels
 _KEY_REACH = 12.0  # levels within which a background is the key colour
 _ENOUGH = 96.0  # levels from every colour of the picture: beyond, a brighter key is better
+_BARE_SHARE = 0.05  # of what shows of the picture
 _RIM = 24  # pixels around an element in which faint remains belong to it
 _LEAST_ALPHA = 0.5 / 255
 _SOLID = 0.95  # alpha of what looks opaque on the key
@@ -144,7 +145,8 @@ def cut_to_alpha(elements: Sequence[Element], cutout: Cutout) -> list[Element]:
     visible pixel belongs to one of them."""
     if cutout.is_opaque:
         return list(elements)
-    kept = [element for element in elements if not _is_key(element, cutout)]
+    below = 1 if elements and _is_key(elements[0], elements[1:], cutout) else 0
+    kept = list(elements[below:])
     if cutout.key is not None:
         owner = _owner(kept, cutout.alpha.shape)
         kept = [_without_key(element, owner == i, cutout) for i, element in enumerate(kept)]
@@ -152,11 +154,16 @@ def cut_to_alpha(elements: Sequence[Element], cutout: Cutout) -> list[Element]:
     return _with_remains(cut, cutout)
 
 
-def _is_key(element: Element, cutout: Cutout) -> bool:
-    """Whether this is the background that stands for transparency. A photograph never is: it may
-    be the cut-out itself."""
-    if cutout.key is None or element.role is not Role.BACKGROUND or element.shape == "photograph":
+def _is_key(element: Element, above: Sequence[Element], cutout: Cutout) -> bool:
+    """Whether this is the background that stands for transparency: its fill is the key, or, on a
+    tight crop, the analysis took the key for a photograph that shows next to nothing. Otherwise a
+    photograph may be the cut-out itself."""
+    if cutout.key is None or element.role is not Role.BACKGROUND:
         return False
+    if element.shape == "photograph":
+        visible = cutout.alpha > 0.5
+        bare = visible & (_owner(above, visible.shape) < 0)
+        return int(np.count_nonzero(bare)) <= _BARE_SHARE * int(np.count_nonzero(visible))
     clear = cutout.alpha[element.bounds.slices] <= _CLEAR
     away = np.abs(element.colour[clear] - np.array(cutout.key, np.float32))
     return away.size > 0 and float(np.median(away)) <= _KEY_REACH
