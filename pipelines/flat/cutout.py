@@ -173,12 +173,13 @@ def _without_key(element: Element, owned: NDArray[np.bool_], cutout: Cutout) -> 
     """A fill that is evenly translucent in the picture looks opaque on the key; its colour is
     unmixed and its opacity set, so that they hold beneath other elements too."""
     source = cutout.alpha[element.bounds.slices]
-    sample = source[owned[element.bounds.slices] & (element.alpha > _SOLID)]
+    own = owned[element.bounds.slices] & (element.alpha > _SOLID)
+    sample = source[own & (source > _CLEAR)]
     if sample.size < _MIN_SAMPLE:
         return element
     opacity = float(np.median(sample))
     even = np.abs(sample - opacity) <= _EVEN
-    if opacity > 1 - _EVEN or opacity < _CLEAR or float(even.mean()) < _EVEN_SHARE:
+    if opacity > 1 - _EVEN or float(even.mean()) < _EVEN_SHARE:
         return element
     key = np.array(cutout.key, np.float32)
     colour = (element.colour - (1 - opacity) * key) / opacity

@@ -142,14 +142,6 @@ class TestTransparentPictures:
         shown = composite_pixels(document)
         np.testing.assert_array_equal(shown[..., 3], picture[..., 3])
 
-    def test_a_tight_crop_of_letters_has_no_plate(self):
-        mask = lettering()
-        picture = with_alpha(filled(ORANGE), mask)[mask.any(axis=1)][:, mask.any(axis=0)]
-        picture[..., :3] += RNG.integers(0, 12, picture.shape[:2], dtype=np.uint8)[..., None]
-        document = decomposed(picture)
-        assert_sound(document, picture, most=1)
-        assert all(layer.role is not Role.BACKGROUND for layer in document.layers)
-
     @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (255, 0, 255), (0, 255, 0)])
     def test_soft_edges_of_any_colour(self, colour):
         picture = with_alpha(filled(colour), lettering(sigma=4))
