@@ -27,7 +27,7 @@ _MIN_SIDE = 12
 _MIN_SHARE = 0.004  # of the canvas, for a panel that carries something
 _MIN_FREE_SHARE = 0.08  # of the canvas, for outlines that clip art has too
 _MIN_PLAIN_SHARE = 0.025  # of the canvas, for one that carries anything but text
-_MIN_RING_SHARE = 0.12  # of the canvas, for round ones with a border
+_MIN_RING_SHARE = 0.12  # of the canvas, for round ones with a border or something across it
 _MIN_POLYGON_SHARE = 0.05  # of the canvas, for polygons
 _PLAIN_SIDES = 5  # a convex polygon with so many is a badge, with fewer often part of a drawing
 _MIN_HULL_SHARE = 0.15  # of the canvas, for polygons whose outline something crosses
@@ -267,7 +267,7 @@ def _carries_like_a_panel(item: Found, carried: NDArray[np.bool_], share: float)
     if shape == "shape":
         return item.border == 0
     if shape in _ROUND:
-        return _is_island(item, carried) and (item.border == 0 or share >= _MIN_RING_SHARE)
+        return share >= _MIN_RING_SHARE or (_is_island(item, carried) and item.border == 0)
     if shape == "polygon":
         badge = item.outline.sides >= _PLAIN_SIDES and item.outline.is_symmetric
         if badge and share >= _MIN_POLYGON_SHARE:
@@ -297,7 +297,8 @@ def _looks_lettered(item: Found, carried: NDArray[np.bool_]) -> bool:
         return True
     dense = np.count_nonzero(carried) >= _MIN_LETTER_FILL * box.area
     solid = erode(carried, max(1, round(0.2 * box.height)))
-    return dense and box.width >= 1.15 * box.height and not solid.any()
+    thin = np.count_nonzero(solid) <= 0.05 * np.count_nonzero(carried)
+    return dense and thin and box.width >= 1.15 * box.height
 
 
 def _bottom_up(found: list[Found], extent: Extent) -> list[Found]:
