@@ -11,7 +11,7 @@ from layerstudio.color import F32
 from layerstudio.geometry import Bounds
 from layerstudio.ops.gradient import best_shade_of
 from layerstudio.ops.shade import Shade
-from layerstudio.pipelines.flat.analysis import Analysis
+from layerstudio.pipelines.flat.analysis import Analysis, erode
 
 BackgroundKind = Literal["plain", "linear", "radial", "photograph"]
 
@@ -20,6 +20,8 @@ _BORDER_SHARE = 0.25
 _AREA_SHARE = 0.25
 # Share of a candidate's pixels that the fitted fill must show within tolerance; soft shadows on
 # the background are the rest.
+_CLEARANCE = 0.03  # of the longest side, around everything that is not this region
+_MIN_CLEAR = 0.3  # of the region that must be left by that
 _FIT_SHARES = (0.97, 0.9, 0.78)  # best first
 
 
@@ -65,8 +67,20 @@ def _candidates(analysis: Analysis) -> list[int]:
 
 
 def _fit(analysis: Analysis, label: int) -> Shade | None:
+    """The fill of a region, measured away from what stands on it, where shadows lie.
+
+    It must still show most of the whole region.
+    """
     bounds = analysis.regions.bounds(label)
     mask = analysis.regions.mask(label, bounds)
+    image = analysis.rgb[bounds.slices]
     tolerance = max(2.0, 0.8 * analysis.tolerance)
-    shade = best_shade_of(analysis.rgb[bounds.slices], mask, tolerance, _FIT_SHARES)
+    clear = erode(mask, max(2, round(_CLEARANCE * analysis.extent.longest_side)))
+    if np.count_nonzero(clear) >= _MIN_CLEAR * np.count_nonzero(mask):
+        shade = best_shade_of(image, clear, tolerance, _FIT_SHARES)
+        if shade is not None:
+            shown = shade.difference(image, mask) <= tolerance
+            if shown.mean() >= min(_FIT_SHARES):
+                return shade.moved(bounds.x, bounds.y)
+    shade = best_shade_of(image, mask, tolerance, _FIT_SHARES)
     return None if shade is None else shade.moved(bounds.x, bounds.y)
