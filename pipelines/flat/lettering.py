@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,11 +17,13 @@ from layerstudio.pipelines.flat.analysis import Analysis, Regions, dilate
 from layerstudio.pipelines.flat.blocks import Block, find_blocks
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.glyphs import Glyph, color_distance, glyphs_of
+from layerstudio.pipelines.flat.photo_lines import lines_by_contrast
 from layerstudio.pipelines.flat.text import Line, find_lines, grown
 
 _EDGE = 2  # pixels around ink that may hold antialiased coverage
 _RINGING = 4  # pixels around ink that compression disturbs
-_STRAY_REACH = 1.2  # of a line's height, to the left and right
+_STRAY_REACH = 0.6  # of a line's height, to the left and right
+_LETTER_HEIGHT = 0.55  # of a line's height, for what stands beside it
 _STRAY_COLOUR = 40.0  # levels
 _FREE_SHARE = 0.5  # of the foreground that letters are part of
 _INK_REACH = 30  # levels from a letter's colour that are still its ink, on a photograph
@@ -46,7 +48,7 @@ def find_lettering(
     details of a drawing.
     """
     glyphs = glyphs_of(ink, analysis.rgb, Bounds.full(analysis.extent))
-    lines = [_with_strays(line, glyphs) for line in find_lines(glyphs)]
+    lines = [_with_strays(analysis, line, glyphs) for line in find_lines(glyphs)]
     found = blocks_to_lettering(analysis, backdrop, lines)
     return [item for item in found if _stands_free(item, pieces)]
 
@@ -57,34 +59,89 @@ def blocks_to_lettering(
     return [_lettering(analysis, backdrop, block) for block in find_blocks(lines)]
 
 
-def _with_strays(line: Line, glyphs: Sequence[Glyph]) -> Line:
-    """The line with what stands in it and has its colour: joined letters that look like no text."""
+def _with_strays(analysis: Analysis, line: Line, glyphs: Sequence[Glyph]) -> Line:
+    """The line with what stands in it and has its colour.
+
+    That is joined letters that look like no text, and letters that touch a drawing, which are
+    looked for by their colour again.
+    """
+    line = _without_far_specks(line)
     taken = {glyph.index for glyph in line.glyphs}
-    reach = round(_STRAY_REACH * line.height)
-    box = Bounds.from_edges(
-        line.bounds.x - reach, line.bounds.y - 3, line.bounds.right + reach, line.bounds.bottom + 3
-    )
-    strays = [
-        glyph
-        for glyph in glyphs
-        if glyph.index not in taken
-        and box.contains(glyph.bounds)
+    free = [glyph for glyph in glyphs if glyph.index not in taken]
+    strays = [glyph for glyph in free if _belongs(glyph, line)]
+    line = grown(line, strays) if strays else line
+    touching = [glyph for glyph in _same_ink(analysis, line) if _belongs(glyph, line, whole=True)]
+    touching = [glyph for glyph in touching if not _is_in(glyph, line)]
+    return grown(line, touching) if touching else line
+
+
+def _without_far_specks(line: Line) -> Line:
+    """Without small pieces beyond the reach of any letter: no full stop stands that far off."""
+    letters = [glyph for glyph in line.glyphs if glyph.bounds.height >= 0.4 * line.height]
+    reach = _STRAY_REACH * line.height
+
+    def is_near(glyph: Glyph) -> bool:
+        return any(
+            max(other.bounds.x - glyph.bounds.right, glyph.bounds.x - other.bounds.right) <= reach
+            for other in letters
+        )
+
+    kept = [glyph for glyph in line.glyphs if is_near(glyph)]
+    if not letters or len(kept) == len(line.glyphs):
+        return line
+    return grown(replace(line, glyphs=()), kept)
+
+
+def _belongs(glyph: Glyph, line: Line, *, whole: bool = False) -> bool:
+    """Whether a piece stands between or next to a line's letters and looks like their ink.
+
+    ``whole`` asks for the height of a letter too.
+    """
+    box = glyph.bounds
+    gap = max(line.bounds.x - box.right, box.x - line.bounds.right)
+    inside = box.y >= line.bounds.y - 3 and box.bottom <= line.bounds.bottom + 3
+    tall = box.height >= (_LETTER_HEIGHT if whole or gap > 0 else 0) * line.height
+    return (
+        inside
+        and tall
+        and gap <= _STRAY_REACH * line.height
+        and box.width <= 1.6 * line.height + max(0, -gap)
         and color_distance(glyph.color, line.color) <= _STRAY_COLOUR
-    ]
-    return grown(line, strays) if strays else line
+    )
+
+
+def _same_ink(analysis: Analysis, line: Line) -> list[Glyph]:
+    """Pieces of the line's colour around its ends, whatever they touch."""
+    reach = round(2.2 * line.height)
+    box = line.bounds.padded(round(0.4 * line.height) + 4)
+    bounds = Bounds.from_edges(
+        line.bounds.x - reach, box.y, line.bounds.right + reach, box.bottom
+    ).clamped(analysis.extent)
+    image = analysis.rgb[bounds.slices]
+    off = channel_max(np.abs(image.astype(np.int16) - np.int16(np.rint(line.color))))
+    return glyphs_of(off <= _INK_REACH, image, bounds)
+
+
+def _is_in(glyph: Glyph, line: Line) -> bool:
+    """Whether the line already has the piece."""
+    return any(
+        glyph.bounds.intersection(other.bounds).area
+        > 0.3 * min(glyph.bounds.area, other.bounds.area)
+        for other in line.glyphs
+    )
 
 
 def _stands_free(item: Lettering, pieces: NDArray[np.bool_]) -> bool:
-    """Whether the pieces of foreground that hold the letters consist of them for the most part."""
+    """Whether most letters are in pieces of foreground that consist of letters."""
     bounds = item.element.bounds
     around = bounds.padded(max(bounds.width, bounds.height)).clamped(Extent.of(pieces))
     count, labels = cv2.connectedComponents(pieces[around.slices].astype(np.uint8), connectivity=8)
-    view = bounds.relative_to(around).slices
-    touched = np.zeros(count, bool)
-    touched[np.unique(labels[view][item.claimed & pieces[bounds.slices]])] = True
-    touched[0] = False
-    whole = np.count_nonzero(touched[labels])
-    return np.count_nonzero(item.claimed & touched[labels[view]]) >= _FREE_SHARE * whole
+    own = labels[bounds.relative_to(around).slices][item.claimed]
+    claimed = np.bincount(own, minlength=count).astype(np.float64)
+    claimed[0] = 0
+    whole = np.bincount(labels.ravel(), minlength=count)
+    free = claimed >= _FREE_SHARE * whole
+    return claimed[free].sum() >= _FREE_SHARE * max(1.0, claimed.sum())
 
 
 def lines_on_photograph(analysis: Analysis, drawn: NDArray[np.bool_]) -> list[Line]:
@@ -93,7 +150,7 @@ def lines_on_photograph(analysis: Analysis, drawn: NDArray[np.bool_]) -> list[Li
     ``drawn`` (n,) says which regions are drawn. Thin strokes lose their regions to antialiasing,
     so each ink's colour is looked for again around the letters that have one.
     """
-    lines: list[Line] = []
+    lines = lines_by_contrast(analysis)
     for colour, labels in _inks(analysis, drawn):
         bounds = _neighbourhood(analysis, labels)
         image = analysis.rgb[bounds.slices]

@@ -17,9 +17,11 @@ from layerstudio.color import F32
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.analysis import Analysis, erode, residual
 from layerstudio.pipelines.flat.element import Element, lay_over
+from layerstudio.pipelines.flat.glyphs import glyphs_of
 from layerstudio.pipelines.flat.outline import Outline, candidates
 from layerstudio.pipelines.flat.panel_paint import paint_panel
 from layerstudio.pipelines.flat.shadows import shadow_of, soft_darkness
+from layerstudio.pipelines.flat.text import find_lines
 
 _MAX_ROUNDS = 5
 _PAD = 20  # room for a border around the fill
@@ -40,6 +42,7 @@ _MIN_FILL = 0.3  # of the outline's area that shows the fill
 _MIN_VEILED = 0.01  # of a panel's area: a part that may show what the panel veils
 _MAX_LETTER_HEIGHT = 0.75  # of a small panel's height, for the line of text on it
 _MIN_LETTER_FILL = 0.25  # of its box, for letters whose gaps antialiasing has closed
+_MIN_TEXT = 0.8  # of what a small round panel carries
 _MAX_BORDER = 14  # pixels
 _EDGE_BAND = 3.0  # pixels around an outline where what is left over is the edge's own
 
@@ -255,7 +258,7 @@ def _is_worth_it(analysis: Analysis, item: Found) -> bool:
     if item.is_cut_off(analysis.extent):
         return True  # by the canvas, as decorations are and drawings are not
     if shape not in _STRICT and area < _MIN_FREE_SHARE * total:
-        return False
+        return shape in _ROUND and _is_island(item, carried) and _is_text(analysis, item, carried)
     if _looks_lettered(item, carried):
         return shape != "shape" or item.border == 0
     return _carries_like_a_panel(item, carried, area / total)
@@ -281,6 +284,14 @@ def _carries_like_a_panel(item: Found, carried: NDArray[np.bool_], share: float)
 def _is_island(item: Found, carried: NDArray[np.bool_]) -> bool:
     """Whether what a panel carries keeps clear of its outline."""
     return not (carried & (item.outline.distance > -5)).any()
+
+
+def _is_text(analysis: Analysis, item: Found, carried: NDArray[np.bool_]) -> bool:
+    """Whether lines of text make up nearly all that a panel carries, as on a badge."""
+    bounds = item.outline.bounds
+    lines = find_lines(glyphs_of(carried, analysis.rgb[bounds.slices], bounds))
+    ink = sum(np.count_nonzero(line.mask()) for line in lines)
+    return ink >= _MIN_TEXT * np.count_nonzero(carried)
 
 
 def _looks_lettered(item: Found, carried: NDArray[np.bool_]) -> bool:
