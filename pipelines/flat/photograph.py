@@ -16,7 +16,7 @@ from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.lettering import lines_on_photograph
 from layerstudio.pipelines.flat.synthetic import find_drawn, without_specks
 from layerstudio.pipelines.flat.text import Line
-from layerstudio.pipelines.flat.veils import find_veils, unveiled
+from layerstudio.pipelines.flat.veils import find_veils, stands_out, unveiled
 
 _RIM = 2  # pixels around drawn things that their edges may colour
 
@@ -41,8 +41,10 @@ def find_plate(analysis: Analysis) -> Plate:
     drawn = without_specks(found.mask)
     for line in lines:
         drawn[line.bounds.slices] |= line.mask()
+    veils = tuple(find_veils(analysis, dilate(drawn, _RIM)))
+    for veil in veils:
+        drawn[veil.bounds.slices] |= stands_out(analysis.rgb, veil, analysis.tolerance)
     hole = dilate(drawn, _RIM)
-    veils = tuple(find_veils(analysis, hole))
     bare = analysis.rgb.astype(np.float32)
     for veil in reversed(veils):
         unveiled(bare, veil)

@@ -17,7 +17,7 @@ from layerstudio.color import F32, U8, channel_max
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
 from layerstudio.ops.unblend import unknown_veil
-from layerstudio.pipelines.flat.analysis import Analysis
+from layerstudio.pipelines.flat.analysis import Analysis, local_step
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.outline import rounded_rectangle
 
@@ -26,8 +26,12 @@ _MIN_LENGTH = 0.08  # of the canvas side along an edge
 _MIN_COVER = 0.45  # of an edge's length on which its step shows
 _MAX_LINES = 14  # edges of one direction that are combined
 _SNAP = 3  # pixels within which edges meet at a corner
+_STRONG_STEP = 24  # levels: steps above count alike
 _REACH = 3  # pixels between the samples on both sides of an edge
+_MIN_STRAIGHT = 0.25  # of a side that is not a rounded corner
 _MIN_OPACITY, _MAX_OPACITY = 0.2, 0.96
+_BEYOND = 8  # levels out of the range that a photograph under a veil has
+_MAX_FOUND = 0.6  # of the veil
 _MAX_MISFIT = 0.5  # of the step across the edge that the veil leaves unexplained
 
 
@@ -56,7 +60,9 @@ def find_veils(analysis: Analysis, drawn: NDArray[np.bool_]) -> list[Element]:
             if box is None or any(_same(box, element.bounds) for element in found):
                 continue
             radius = _radius(box, left, right, top, bottom)
-            element = _veil(rgb, drawn, box, radius)
+            if _veil(rgb, drawn, box, radius) is None:
+                continue
+            element = _veil(rgb, drawn, box, _radius_along(rgb, drawn, box, radius))
             if element is not None:
                 found.append(element)
     return _apart(sorted(found, key=lambda element: -element.bounds.area))
@@ -119,13 +125,13 @@ def _box(left: _Run, right: _Run, top: _Run, bottom: _Run, analysis: Analysis) -
     ):
         inside = min(run.stop, high) - max(run.start, low)
         outside = max(0, low - run.start - slack) + max(0, run.stop - high - slack)
-        if inside < 0.4 * (high - low) or outside > 0:
+        if inside < _MIN_STRAIGHT * (high - low) or outside > 0:
             return None
     return box
 
 
 def _radius(box: Bounds, left: _Run, right: _Run, top: _Run, bottom: _Run) -> float:
-    """Corner radius from where the edges stop; the blur along a run adds half its width."""
+    """A first corner radius from where the edges stop."""
     gaps = [
         left.start - box.y,
         right.start - box.y,
@@ -138,6 +144,23 @@ def _radius(box: Bounds, left: _Run, right: _Run, top: _Run, bottom: _Run) -> fl
     ]
     gap = float(np.median(gaps))
     return min(gap, min(box.width, box.height) / 2) if gap > 4 else 0.0
+
+
+def _radius_along(rgb: U8, drawn: NDArray[np.bool_], box: Bounds, first: float) -> float:
+    """The radius whose corners run along the strongest steps; ``first`` is a guess."""
+    largest = int(min(1.6 * first + 10, min(box.width, box.height) / 2))
+    step = np.minimum(local_step(rgb)[box.slices], _STRONG_STEP)
+    step = cv2.dilate(step, np.ones((2, 2), np.uint8), anchor=(0, 0)).astype(np.float32)
+    clear = ~drawn[box.slices]
+    clear[largest : box.height - largest] = False
+    clear[:, largest : box.width - largest] = False
+    scores = []
+    for radius in range(largest + 1):
+        distance = rounded_rectangle(box.extent.shape, Bounds.full(box.extent), radius)
+        along = clear & (np.abs(distance + 0.5) < 1)
+        scores.append(float(step[along].mean()) if np.count_nonzero(along) > 8 else 0.0)
+    best = int(np.argmax(scores)) if scores else 0
+    return float(best) if best > 2 else 0.0
 
 
 def _veil(rgb: U8, drawn: NDArray[np.bool_], box: Bounds, radius: float) -> Element | None:
@@ -214,6 +237,20 @@ def _apart(elements: list[Element]) -> list[Element]:
         if not any(element.bounds.overlaps(other.bounds) for other in kept):
             kept.append(element)
     return kept
+
+
+def stands_out(rgb: U8, veil: Element, tolerance: float) -> NDArray[np.bool_]:
+    """Pixels (h, w) over the veil's bounds that no photograph under it can show.
+
+    Through a veil of opacity a and colour F, channels lie between ``a F`` and ``a F + (1 - a) 255``.
+    """
+    alpha = veil.alpha[..., None]
+    least = alpha * veil.colour
+    most = least + (1 - alpha) * 255
+    view = rgb[veil.bounds.slices].astype(np.float32)
+    beyond = channel_max(np.maximum(least - view, view - most))
+    found = (beyond > _BEYOND + tolerance) & (veil.alpha > 0.9 * veil.alpha.max())
+    return found if found.mean() < _MAX_FOUND else np.zeros_like(found)
 
 
 def unveiled(image: F32, veil: Element) -> None:
