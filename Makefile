@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PACKAGES := layerstudio pipelines weights ui
 STRICT := --config-settings editable_mode=strict
 
-.PHONY: demo test lint bench FORCE
+.PHONY: demo test lint ui bench FORCE
 
 demo: $(VENV)/tree.stamp
 	$(BIN)/python examples/demo.py out
@@ -19,6 +19,12 @@ lint: $(VENV)/tree.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+# The pages of layers that the demo makes, on this machine only.
+PORT ?= 8000
+ui: demo
+	@echo "Open http://127.0.0.1:$(PORT)/poster.html (or slide.html, illustration.html); stop with Ctrl-C."
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory out
 
 bench: $(VENV)/tree.stamp
 	$(BIN)/layerstudio bench

@@ -86,13 +86,23 @@ def local_step(rgb: U8) -> U8:
     return step
 
 
-def find_regions(mask: NDArray[np.bool_]) -> Regions:
-    """4-connected regions of a mask."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        mask.astype(np.uint8), connectivity=4, ltype=cv2.CV_32S
+def find_regions(mask: NDArray[np.bool_], connectivity: int = 4) -> Regions:
+    """Connected regions of a mask, through sides (4) or corners too (8)."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=connectivity, ltype=cv2.CV_32S
     )
-    assert count == len(stats), (count, len(stats))
-    return Regions(labels, stats[:, cv2.CC_STAT_AREA].copy(), stats[:, :4].copy())
+    table = np.asarray(stats, np.int32)
+    return Regions(np.asarray(labels, np.int32), table[:, cv2.CC_STAT_AREA].copy(), table[:, :4])
+
+
+def pieces_with(
+    mask: NDArray[np.bool_], seeds: NDArray[np.bool_], least: int = 1, connectivity: int = 8
+) -> NDArray[np.bool_]:
+    """The connected pieces of a mask (h, w) that hold at least so many of ``seeds`` (h, w)."""
+    pieces = find_regions(mask, connectivity)
+    kept = np.bincount(pieces.labels[seeds & mask], minlength=len(pieces.areas)) >= least
+    kept[0] = False
+    return kept[pieces.labels]
 
 
 def residual(rgb: U8, backdrop: F32) -> U8:
@@ -103,12 +113,7 @@ def residual(rgb: U8, backdrop: F32) -> U8:
 
 def hysteresis(values: U8, low: float, high: float) -> NDArray[np.bool_]:
     """Pixels above ``low`` in regions (8-connected) that somewhere exceed ``high``."""
-    weak = (values > low).astype(np.uint8)
-    count, labels = cv2.connectedComponents(weak, connectivity=8, ltype=cv2.CV_32S)
-    strong = np.zeros(count, bool)
-    strong[np.unique(labels[values > high])] = True
-    strong[0] = False
-    return strong[labels]
+    return pieces_with(values > low, values > high)
 
 
 def ellipse_kernel(radius: int) -> NDArray[np.uint8]:

@@ -64,8 +64,9 @@ def _edge_alpha(
             farthest[better] = power[better]
             along_best[better] = along[better]
     alpha = np.divide(along_best, farthest, out=np.zeros_like(length), where=farthest > 1e-6)
-    return np.clip(alpha, 0.0, 1.0)
+    return np.clip(alpha, 0.0, 1.0).astype(np.float32)
 
 
 def _dot(a: F32, b: F32) -> F32:
-    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
+    products = a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
+    return products.astype(np.float32, copy=False)

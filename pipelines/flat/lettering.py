@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +12,7 @@ from layerstudio.color import F32, channel_max
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.ops.unblend import project_alpha
-from layerstudio.pipelines.flat.analysis import Analysis, Regions, dilate
+from layerstudio.pipelines.flat.analysis import Analysis, Regions, dilate, find_regions
 from layerstudio.pipelines.flat.blocks import Block, find_blocks
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.glyphs import Glyph, color_distance, glyphs_of
@@ -135,13 +134,12 @@ def _stands_free(item: Lettering, pieces: NDArray[np.bool_]) -> bool:
     """Whether most letters are in pieces of foreground that consist of letters."""
     bounds = item.element.bounds
     around = bounds.padded(max(bounds.width, bounds.height)).clamped(Extent.of(pieces))
-    count, labels = cv2.connectedComponents(pieces[around.slices].astype(np.uint8), connectivity=8)
-    own = labels[bounds.relative_to(around).slices][item.claimed]
-    claimed = np.bincount(own, minlength=count).astype(np.float64)
+    found = find_regions(pieces[around.slices], connectivity=8)
+    own = found.labels[bounds.relative_to(around).slices][item.claimed]
+    claimed = np.bincount(own, minlength=len(found.areas)).astype(np.float64)
     claimed[0] = 0
-    whole = np.bincount(labels.ravel(), minlength=count)
-    free = claimed >= _FREE_SHARE * whole
-    return claimed[free].sum() >= _FREE_SHARE * max(1.0, claimed.sum())
+    free = claimed >= _FREE_SHARE * found.areas
+    return bool(claimed[free].sum() >= _FREE_SHARE * max(1.0, float(claimed.sum())))
 
 
 def lines_on_photograph(analysis: Analysis, drawn: NDArray[np.bool_]) -> list[Line]:

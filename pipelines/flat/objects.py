@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
-from layerstudio.pipelines.flat.analysis import Analysis, dilate
+from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
 from layerstudio.pipelines.flat.edges import cut_out
 from layerstudio.pipelines.flat.element import Element
 
@@ -20,15 +19,13 @@ _MIN_AREA = 12
 
 def find_drawings(analysis: Analysis, backdrop: F32, mask: NDArray[np.bool_]) -> list[Element]:
     """One element per cluster of connected pieces of ``mask`` (h, w), largest first."""
-    joined = dilate(mask, max(1, round(_JOIN_SHARE * analysis.extent.longest_side)))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        joined.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S
-    )
+    longest, shortest = analysis.extent.longest_side, min(analysis.extent)
+    radius = min(max(1, round(_JOIN_SHARE * longest)), max(1, shortest // 4))
+    clusters = find_regions(dilate(mask, radius), connectivity=8)
     elements = []
-    for label in range(1, count):
-        x, y, width, height = (int(v) for v in stats[label, :4])
-        bounds = Bounds(x, y, width, height).padded(2).clamped(analysis.extent)
-        own = (labels[bounds.slices] == label) & mask[bounds.slices]
+    for label in range(1, len(clusters.areas)):
+        bounds = clusters.bounds(label).padded(2).clamped(analysis.extent)
+        own = clusters.mask(label, bounds) & mask[bounds.slices]
         if np.count_nonzero(own) >= _MIN_AREA:
             elements.append(_drawing(analysis, backdrop, bounds, own))
     return sorted(elements, key=lambda element: -float(element.alpha.sum()))

@@ -46,7 +46,7 @@ class Outline:
         shape = inside[Bounds.of_mask(inside).slices]
         mirrored = shape[:, ::-1]
         both = np.count_nonzero(shape & mirrored)
-        return both >= _SYMMETRY * np.count_nonzero(shape | mirrored)
+        return bool(both >= _SYMMETRY * np.count_nonzero(shape | mirrored))
 
     def inside(self, margin: float = 0.0) -> NDArray[np.bool_]:
         """Pixels at least ``margin`` inside."""

@@ -45,7 +45,7 @@ def paint_panel(
     if border > 0:
         colour = _bordered(image, under, colour, outline, border, opacity)
     distance = outline.distance - np.float32(border)
-    over = under + np.float32(opacity) * (colour - under)
+    over = (under + np.float32(opacity) * (colour - under)).astype(np.float32)
     measured = project_alpha(image, over, under)
     band = (np.abs(distance) <= _BAND) & _lies_between(image, over, under, tolerance)
     alpha = np.where(band, measured, np.clip(0.5 - distance, 0.0, 1.0)).astype(np.float32)
@@ -121,16 +121,24 @@ def _veil(image: NDArray, under: NDArray, tolerance: float) -> tuple[float, NDAr
     Least squares, repeated without the pixels that do not fit: shadows on the panel are such.
     """
     keep = np.ones(len(image), bool)
+    veil: tuple[float, NDArray] | None = None
     for _ in range(_VEIL_ROUNDS):
         if float(np.ptp(under[keep], axis=0).max()) < _MIN_BACKDROP_RANGE:
             return None
         veil = unknown_veil(image[keep], under[keep])
         if veil is None or not 0.15 < veil[0] < 0.97:
             return None
-        opacity, tint = veil
-        off = np.abs(opacity * tint + (1.0 - opacity) * under - image).max(axis=1)
+        off = _misfit(veil, image, under)
         keep = off <= max(tolerance, float(np.median(off)))
-    return veil if float((off <= tolerance).mean()) >= _FIT_SHARES[-1] else None
+    if veil is None or float((_misfit(veil, image, under) <= tolerance).mean()) < _FIT_SHARES[-1]:
+        return None
+    return veil
+
+
+def _misfit(veil: tuple[float, NDArray], image: NDArray, under: NDArray) -> NDArray:
+    """Largest channel difference (n,) between pixels and what a veil makes of the backdrop."""
+    opacity, tint = veil
+    return np.abs(opacity * tint + (1.0 - opacity) * under - image).max(axis=1)
 
 
 def _bordered(

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
 from layerstudio.geometry import Bounds, Extent
-from layerstudio.pipelines.flat.analysis import Analysis, erode, residual
+from layerstudio.pipelines.flat.analysis import Analysis, erode, find_regions, residual
 from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.glyphs import glyphs_of
 from layerstudio.pipelines.flat.outline import Outline, candidates
@@ -231,11 +230,11 @@ def _error(item: Found, seen: NDArray[np.bool_]) -> float:
     """
     area = max(1, item.area)
     stray = np.count_nonzero(item.region & (item.outline.distance > 1.2))
-    inside = (seen & (item.outer < -1.2)).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=4)
-    sizes = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
+    inside = seen & (item.outer < -1.2)
+    pieces = find_regions(inside)
+    sizes = pieces.areas.astype(np.float64)
     sizes[0] = 0
-    at_edge = np.unique(labels[(item.outer > -3.0) & (inside > 0)])
+    at_edge = np.unique(pieces.labels[(item.outer > -3.0) & inside])
     island = np.ones(len(sizes), bool)
     island[at_edge] = False
     small = island & (sizes < _MAX_HOLE * area)
@@ -283,7 +282,7 @@ def _carries_like_a_panel(item: Found, carried: NDArray[np.bool_], share: float)
 
 def _is_island(item: Found, carried: NDArray[np.bool_]) -> bool:
     """Whether what a panel carries keeps clear of its outline."""
-    return not (carried & (item.outline.distance > -5)).any()
+    return not bool((carried & (item.outline.distance > -5)).any())
 
 
 def _is_text(analysis: Analysis, item: Found, carried: NDArray[np.bool_]) -> bool:
@@ -291,7 +290,7 @@ def _is_text(analysis: Analysis, item: Found, carried: NDArray[np.bool_]) -> boo
     bounds = item.outline.bounds
     lines = find_lines(glyphs_of(carried, analysis.rgb[bounds.slices], bounds))
     ink = sum(np.count_nonzero(line.mask()) for line in lines)
-    return ink >= _MIN_TEXT * np.count_nonzero(carried)
+    return bool(ink >= _MIN_TEXT * np.count_nonzero(carried))
 
 
 def _looks_lettered(item: Found, carried: NDArray[np.bool_]) -> bool:
@@ -301,15 +300,14 @@ def _looks_lettered(item: Found, carried: NDArray[np.bool_]) -> bool:
     box = Bounds.of_mask(carried)
     if box.height > _MAX_LETTER_HEIGHT * Bounds.of_mask(item.outline.distance < 0).height:
         return False
-    _, _, stats, _ = cv2.connectedComponentsWithStats(carried.astype(np.uint8), connectivity=8)
-    heights = stats[1:, cv2.CC_STAT_HEIGHT].astype(np.float64)
+    heights = find_regions(carried, connectivity=8).boxes[1:, 3].astype(np.float64)
     heights = heights[heights > 0.4 * heights.max()]
     if len(heights) >= 3 and float(heights.std() / heights.mean()) < 0.3:
         return True
     dense = np.count_nonzero(carried) >= _MIN_LETTER_FILL * box.area
     solid = erode(carried, max(1, round(0.2 * box.height)))
     thin = np.count_nonzero(solid) <= 0.05 * np.count_nonzero(carried)
-    return dense and thin and box.width >= 1.15 * box.height
+    return bool(dense and thin) and box.width >= 1.15 * box.height
 
 
 def _bottom_up(found: list[Found], extent: Extent) -> list[Found]:
@@ -335,4 +333,5 @@ def _hides(upper: Found, lower: Found) -> bool:
     up = common.relative_to(upper.outline.bounds).slices
     low = common.relative_to(lower.outline.bounds).slices
     both = upper.outline.inside(2)[up] & lower.outline.inside(2)[low]
-    return np.count_nonzero(both & upper.region[up]) > np.count_nonzero(both & lower.region[low])
+    shown = np.count_nonzero(both & upper.region[up])
+    return bool(shown > np.count_nonzero(both & lower.region[low]))

@@ -23,6 +23,7 @@ from layerstudio.pipelines.flat.analysis import (
     dilate,
     erode,
     find_regions,
+    pieces_with,
     residual,
 )
 from layerstudio.pipelines.flat.element import Element
@@ -46,11 +47,9 @@ def soft_darkness(analysis: Analysis, backdrop: F32) -> NDArray[np.bool_]:
     shaded = cv2.cvtColor(cv2.convertScaleAbs(backdrop), cv2.COLOR_RGB2GRAY)
     darker = luma <= cv2.add(shaded, np.ceil(analysis.tolerance))
     slope = cv2.convertScaleAbs(channel_max(backdrop), alpha=_SOFT_STEP, beta=analysis.tolerance)
-    gentle = find_regions((analysis.step <= slope) & darker & ~_plateaus(analysis, off))
-    reached = np.zeros(len(gentle.areas), bool)
-    reached[np.unique(gentle.labels[plain])] = True
-    reached[0] = False
-    soft = _broad(reached[gentle.labels] & ~plain)
+    gentle = (analysis.step <= slope) & darker & ~_plateaus(analysis, off)
+    # Through corners the search would slip along antialiased edges into what casts the shadow.
+    soft = _broad(pieces_with(gentle, plain, connectivity=4) & ~plain)
     return _shadow_like(analysis, backdrop, soft)
 
 
@@ -65,14 +64,14 @@ def _plateaus(analysis: Analysis, off: U8) -> NDArray[np.bool_]:
 
 def _shadow_like(analysis: Analysis, backdrop: F32, soft: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The pixels of each soft piece that one dark tint over the backdrop explains."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(soft.astype(np.uint8))
+    pieces = find_regions(soft, connectivity=8)
     kept = np.zeros_like(soft)
-    for label in range(1, count):
-        if stats[label, cv2.CC_STAT_AREA] < _MIN_AREA:
+    for label in np.flatnonzero(pieces.areas >= _MIN_AREA):
+        if label == 0:
             continue
-        x, y, width, height = (int(v) for v in stats[label, :4])
-        view = Bounds(x, y, width, height).slices
-        piece = labels[view] == label
+        bounds = pieces.bounds(int(label))
+        view = bounds.slices
+        piece = pieces.mask(int(label), bounds)
         image = analysis.rgb[view][piece].astype(np.float32)
         under = backdrop[view][piece]
         tint = shadow_tint(image, under)
@@ -106,11 +105,7 @@ def shadow_tint(image: NDArray, under: NDArray) -> F32:
 
 def _broad(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Only the pieces that are somewhere wide: thin ones are outlines of drawings."""
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    wide = np.zeros(count, bool)
-    wide[np.unique(labels[erode(mask, _MIN_HALF_WIDTH)])] = True
-    wide[0] = False
-    return wide[labels]
+    return pieces_with(mask, erode(mask, _MIN_HALF_WIDTH))
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ class DropShadow:
     sigma: float
     opacity: float
 
-    def cast(self, caster: F32) -> F32:
+    def cast(self, caster: NDArray[np.floating]) -> F32:
         """Alpha of the shadow of ``caster`` (h, w), over the same rectangle."""
         move = np.array([[1, 0, self.dx], [0, 1, self.dy]], np.float32)
         size = (caster.shape[1], caster.shape[0])
@@ -188,11 +183,7 @@ def _touching(soft: NDArray[np.bool_], caster: Element, bounds: Bounds) -> NDArr
     part = soft[bounds.slices]
     body = np.zeros(part.shape, bool)
     body[caster.bounds.relative_to(bounds).slices] = caster.alpha > 0.5
-    count, labels = cv2.connectedComponents(part.astype(np.uint8), connectivity=8)
-    touched = np.zeros(count, bool)
-    touched[np.unique(labels[dilate(body, 4)])] = True
-    touched[0] = False
-    return touched[labels]
+    return pieces_with(part, dilate(body, 4))
 
 
 def _fit(silhouette: F32, seen: F32, known: NDArray[np.bool_]) -> tuple[DropShadow, float]:
@@ -202,7 +193,7 @@ def _fit(silhouette: F32, seen: F32, known: NDArray[np.bool_]) -> tuple[DropShad
         max(8, round(silhouette.shape[1] * scale)),
         max(8, round(silhouette.shape[0] * scale)),
     )
-    small = cv2.resize(silhouette, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(silhouette, size, interpolation=cv2.INTER_AREA), np.float32)
     weight = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     target = cv2.resize(np.where(known, seen, 0), size, interpolation=cv2.INTER_AREA)
     target = np.divide(target, weight, out=np.zeros_like(target), where=weight > 0.05)
