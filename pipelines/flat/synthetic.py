@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerstudio.color import channel_max
 from layerstudio.ops.gradient import best_shade
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, erode, find_regions
 
@@ -24,6 +25,10 @@ _FLAT_GRAIN = 0.3
 _MAX_GRAIN = 1.2
 _MIN_GRADED = 150  # pixels: in fewer, a gradient fits anything
 _LARGE = 0.02  # of the canvas: from here on a flat region must be plain or graded throughout
+_STEEP = 0.5  # of the contrast around an edge that is one step of it
+_MIN_CRISP = 0.9  # share of a boundary that is crisp all around a drawn region
+_MIN_OUTLINED = 200  # pixels
+_MAX_ENCLOSED = 0.5  # of a piece's area that is a hole to be filled
 _MAX_BORDER = 0.3  # share of a region's box sides on the picture's border
 
 
@@ -45,13 +50,15 @@ def find_drawn(analysis: Analysis) -> Drawn:
     if keep.size == 0:
         return Drawn(drawn, np.zeros(analysis.extent.shape, bool))
     sharp = _boundary_sharpness(analysis)
+    crisp = _boundary_crispness(analysis)
     grain = _mean_grain(analysis)
     limit = _FLAT_GRAIN if analysis.noise < 0.5 else 2 * _FLAT_GRAIN
     for label in keep[(sharp[keep] >= _SHARP) & (grain[keep] <= _MAX_GRAIN)]:
         flat = grain[label] <= limit and regions.areas[label] < _LARGE * analysis.extent.pixel_count
-        drawn[label] = (flat or _is_graded(analysis, int(label))) and not _is_frame_filling(
-            analysis, int(label)
-        )
+        outlined = crisp[label] >= _MIN_CRISP and regions.areas[label] >= _MIN_OUTLINED
+        drawn[label] = (
+            flat or outlined or _is_graded(analysis, int(label))
+        ) and not _is_frame_filling(analysis, int(label))
     return Drawn(drawn, _closed(drawn[regions.labels]))
 
 
@@ -80,6 +87,25 @@ def _boundary_sharpness(analysis: Analysis) -> NDArray[np.float64]:
     inner = cv2.erode((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     rim = (labels > 0) & ~inner
     return _median_by_label(labels[rim], peak[rim], len(analysis.regions.areas))
+
+
+def _boundary_crispness(analysis: Analysis) -> NDArray[np.float64]:
+    """Share, per region, of the boundary where one step makes most of the contrast around it.
+
+    A rendered edge is one or two pixels wide whatever it lies on, an edge out of focus is wider.
+    """
+    wide = np.ones((7, 7), np.uint8)
+    span = cv2.subtract(cv2.dilate(analysis.rgb, wide), cv2.erode(analysis.rgb, wide))
+    contrast = channel_max(span)
+    peak = cv2.dilate(analysis.step, np.ones((5, 5), np.uint8))
+    crisp = (peak >= _SHARP) & (peak >= _STEEP * contrast.astype(np.float32))
+    labels = analysis.regions.labels
+    inner = cv2.erode((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    rim = (labels > 0) & ~inner
+    count = len(analysis.regions.areas)
+    total = np.bincount(labels[rim], minlength=count)
+    hits = np.bincount(labels[rim & crisp], minlength=count)
+    return hits / np.maximum(total, 1)
 
 
 def _median_by_label(labels: NDArray, values: NDArray, count: int) -> NDArray[np.float64]:
@@ -116,9 +142,19 @@ def _is_frame_filling(analysis: Analysis, label: int) -> bool:
 
 
 def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Regions joined across the edges between them, small holes filled."""
-    joined = erode(dilate(mask, 2), 1)
-    holes = find_regions(~joined)
-    small = holes.areas < max(64, 0.0005 * mask.size)
-    small[0] = False
-    return joined | small[holes.labels]
+    """Regions joined across the edges between them, what they enclose filled.
+
+    What a piece encloses is drawn on it, unless it is most of the piece: a frame's opening.
+    """
+    joined = erode(dilate(mask, 2), 1).astype(np.uint8)
+    contours, nesting = cv2.findContours(joined, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if nesting is None:
+        return joined.astype(bool)
+    small = max(64, 0.0005 * mask.size)
+    for index, (_, _, _, outer) in enumerate(nesting[0]):
+        if outer < 0:
+            continue
+        area = cv2.contourArea(contours[index])
+        if area < small or area <= _MAX_ENCLOSED * cv2.contourArea(contours[outer]):
+            cv2.drawContours(joined, contours, index, 1, cv2.FILLED)
+    return joined.astype(bool)

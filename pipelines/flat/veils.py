@@ -242,7 +242,7 @@ def _apart(elements: list[Element]) -> list[Element]:
 def stands_out(rgb: U8, veil: Element, tolerance: float) -> NDArray[np.bool_]:
     """Pixels (h, w) over the veil's bounds that no photograph under it can show.
 
-    Through a veil of opacity a and colour F, channels lie between ``a F`` and ``a F + (1 - a) 255``.
+    Through a veil of opacity a and colour F channels lie from ``a F`` to ``a F + (1 - a) 255``.
     """
     alpha = veil.alpha[..., None]
     least = alpha * veil.colour
