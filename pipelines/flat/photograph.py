@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32, U8
+from layerstudio.geometry import Extent
 from layerstudio.ops.fill import fill
 from layerstudio.ops.fill_smooth import fill_smooth
-from layerstudio.pipelines.flat.analysis import Analysis, dilate
+from layerstudio.pipelines.flat.analysis import Analysis, dilate, erode
 from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.lettering import lines_on_photograph
 from layerstudio.pipelines.flat.synthetic import find_drawn, without_specks
@@ -19,6 +20,9 @@ from layerstudio.pipelines.flat.text import Line
 from layerstudio.pipelines.flat.veils import find_veils, stands_out, unveiled
 
 _RIM = 2  # pixels around drawn things that their edges may colour
+_ROUNDING = 0.3  # levels: the deviation that rounding to 8 bits leaves
+_GRAIN_SEEN = 4.0  # levels of noise that are seen
+_MAX_BLUR = 4.0  # pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +63,40 @@ def completed(plate: Plate, rgb: U8, hole: NDArray[np.bool_], *, noise: float, s
     """The photograph (h, w, 3) as it is shown once layers are moved: veils off, ``hole`` filled
     with its own texture."""
     source = rgb.astype(np.float32)
+    hole = hole.copy()
     for veil in reversed(plate.veils):
-        unveiled(source, veil)
+        _take_off(source, veil, hole, noise)
     shown = cv2.convertScaleAbs(source)
     return fill(np.asarray(shown, np.uint8), hole, noise=noise, seed=seed).image.astype(np.float32)
+
+
+def _take_off(image: F32, veil: Element, hole: NDArray[np.bool_], noise: float) -> None:
+    """Take a veil off ``image`` (h, w, 3); its edge, and in a noisy picture what is near ``hole``
+    (h, w), join the hole.
+
+    The step from under a veil of opacity a back to full contrast multiplies noise and rounding by
+    1 / (1 - a); as much is smoothed away.
+    """
+    unveiled(image, veil)
+    around = veil.bounds.padded(_RIM + 1).clamped(Extent.of(hole))
+    alpha = np.zeros(around.extent.shape, np.float32)
+    alpha[veil.bounds.relative_to(around).slices] = veil.alpha
+    body = alpha > 0.98 * veil.alpha.max()
+    wide = _RIM if noise < 0.5 else 2 * _RIM
+    edge = dilate(alpha > 0, _RIM) & ~erode(body, _RIM)
+    near = body & dilate(hole[around.slices], wide)
+    hole[around.slices] |= edge | near
+    gain = (noise + _ROUNDING) / max(0.02, 1.0 - float(veil.alpha.max()))
+    if gain > _GRAIN_SEEN:
+        view = image[around.slices]
+        smooth = _smoothed(view, ~hole[around.slices], min(_MAX_BLUR, gain / _GRAIN_SEEN))
+        view[body] = smooth[body]
+
+
+def _smoothed(image: F32, known: NDArray[np.bool_], sigma: float) -> F32:
+    """Gaussian blur over ``known`` (h, w) pixels alone (normalised convolution: Knutsson and
+    Westin 1993)."""
+    weight = known.astype(np.float32)
+    total = cv2.GaussianBlur(image * weight[..., None], (0, 0), sigma)
+    share = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
+    return np.asarray(np.where(share > 1e-3, total / np.maximum(share, 1e-3), image), np.float32)

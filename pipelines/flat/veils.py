@@ -27,6 +27,8 @@ _MIN_COVER = 0.45  # of an edge's length on which its step shows
 _MAX_LINES = 14  # edges of one direction that are combined
 _SNAP = 3  # pixels within which edges meet at a corner
 _STRONG_STEP = 24  # levels: steps above count alike
+_BLEEDING = 3  # pixels that compression spreads colour across an edge
+_AVERAGED = 9  # pairs along an edge
 _REACH = 3  # pixels between the samples on both sides of an edge
 _MIN_STRAIGHT = 0.25  # of a side that is not a rounded corner
 _MIN_OPACITY, _MAX_OPACITY = 0.2, 0.96
@@ -60,9 +62,9 @@ def find_veils(analysis: Analysis, drawn: NDArray[np.bool_]) -> list[Element]:
             if box is None or any(_same(box, element.bounds) for element in found):
                 continue
             radius = _radius(box, left, right, top, bottom)
-            if _veil(rgb, drawn, box, radius) is None:
+            if _veil(analysis, drawn, box, radius) is None:
                 continue
-            element = _veil(rgb, drawn, box, _radius_along(rgb, drawn, box, radius))
+            element = _veil(analysis, drawn, box, _radius_along(rgb, drawn, box, radius))
             if element is not None:
                 found.append(element)
     return _apart(sorted(found, key=lambda element: -element.bounds.area))
@@ -163,9 +165,12 @@ def _radius_along(rgb: U8, drawn: NDArray[np.bool_], box: Bounds, first: float) 
     return float(best) if best > 2 else 0.0
 
 
-def _veil(rgb: U8, drawn: NDArray[np.bool_], box: Bounds, radius: float) -> Element | None:
+def _veil(
+    analysis: Analysis, drawn: NDArray[np.bool_], box: Bounds, radius: float
+) -> Element | None:
     """The veil over ``box``, if one opacity and one colour explain all four edges."""
-    inside, outside = _across(rgb, drawn, box, radius)
+    away = 0 if analysis.noise < 0.5 else _BLEEDING
+    inside, outside = _across(analysis.rgb, drawn, box, radius, away)
     if len(inside) < 40:
         return None
     fit = _robust_veil(inside, outside)
@@ -180,27 +185,36 @@ def _veil(rgb: U8, drawn: NDArray[np.bool_], box: Bounds, radius: float) -> Elem
 
 
 def _across(
-    rgb: U8, drawn: NDArray[np.bool_], box: Bounds, radius: float
+    rgb: U8, drawn: NDArray[np.bool_], box: Bounds, radius: float, away: int
 ) -> tuple[NDArray, NDArray]:
-    """Colours (n, 3) just inside and just outside the straight parts of a box's edges."""
+    """Colours (n, 3) inside and outside the straight parts of a box's edges, ``away`` pixels
+    from where both are pure."""
     height, width = drawn.shape
     margin = int(radius) + _REACH
     ys = np.arange(box.y + margin, box.bottom - margin)
     xs = np.arange(box.x + margin, box.right - margin)
     pairs = []
     for edge, inward in ((box.x, 1), (box.right - 1, -1)):
-        near, far = edge + inward, edge - _REACH * inward + inward
+        near, far = edge + (1 + away) * inward, edge - (_REACH - 1 + away) * inward
         if 0 <= far < width and len(ys):
             pairs.append((ys, np.full_like(ys, near), ys, np.full_like(ys, far)))
     for edge, inward in ((box.y, 1), (box.bottom - 1, -1)):
-        near, far = edge + inward, edge - _REACH * inward + inward
+        near, far = edge + (1 + away) * inward, edge - (_REACH - 1 + away) * inward
         if 0 <= far < height and len(xs):
             pairs.append((np.full_like(xs, near), xs, np.full_like(xs, far), xs))
     if not pairs:
         return np.empty((0, 3)), np.empty((0, 3))
     y0, x0, y1, x1 = (np.concatenate(part) for part in zip(*pairs, strict=True))
     clear = ~drawn[y0, x0] & ~drawn[y1, x1]
-    return rgb[y0, x0][clear].astype(np.float64), rgb[y1, x1][clear].astype(np.float64)
+    return _averaged(rgb[y0, x0][clear]), _averaged(rgb[y1, x1][clear])
+
+
+def _averaged(colours: NDArray) -> NDArray[np.float64]:
+    """Means (n, 3) of successive colours. A veil acts on means as on colours, and with less noise
+    in what is seen without it, its opacity is estimated with less bias."""
+    if len(colours) < _AVERAGED:
+        return colours.astype(np.float64)
+    return cv2.blur(colours.astype(np.float64), (1, _AVERAGED))
 
 
 def _robust_veil(inside: NDArray, outside: NDArray) -> tuple[float, F32] | None:
