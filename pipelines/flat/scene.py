@@ -15,9 +15,18 @@ from numpy.typing import NDArray
 from layerstudio.color import F32, U8
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
-from layerstudio.pipelines.flat.analysis import Analysis, analyse, dilate, hysteresis, residual
+from layerstudio.pipelines.flat.analysis import (
+    Analysis,
+    analyse,
+    dilate,
+    find_regions,
+    hysteresis,
+    pieces_with,
+    residual,
+)
 from layerstudio.pipelines.flat.background import find_background
 from layerstudio.pipelines.flat.element import Element, lay_over
+from layerstudio.pipelines.flat.grounds import find_grounds
 from layerstudio.pipelines.flat.lettering import Lettering, blocks_to_lettering, find_lettering
 from layerstudio.pipelines.flat.objects import find_drawings
 from layerstudio.pipelines.flat.panels import find_panels
@@ -70,6 +79,7 @@ def find_elements(
     step("panels", 0.2)
     panels, scene.edges = find_panels(analysis, scene.backdrop)
     scene.elements += panels
+    _lay_grounds(scene)
     step("shadows", 0.45)
     soft = _lay_shadows(scene)
     step("lettering", 0.6)
@@ -94,6 +104,13 @@ def _with_background(analysis: Analysis) -> _Scene:
     plate = find_plate(analysis)
     element = Element(Role.BACKGROUND, full, opaque, plate.bare, "photograph")
     return _Scene(analysis, plate.backdrop, [element, *plate.veils], plate)
+
+
+def _lay_grounds(scene: _Scene) -> None:
+    if scene.plate is None:
+        grounds, edges = find_grounds(scene.analysis, scene.backdrop)
+        scene.elements += grounds
+        scene.edges |= edges
 
 
 def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
@@ -126,13 +143,11 @@ def _foreground(scene: _Scene, soft: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _without_slivers(mask: NDArray[np.bool_], edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Without pieces that lie in panel edges for the most part: misfits of the edges."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        mask.astype(np.uint8), connectivity=8
-    )
-    within = np.bincount(labels[edges], minlength=count)
-    kept = within <= _SLIVER * stats[:, cv2.CC_STAT_AREA]
+    pieces = find_regions(mask, connectivity=8)
+    within = np.bincount(pieces.labels[edges], minlength=len(pieces.areas))
+    kept = within <= _SLIVER * pieces.areas
     kept[0] = False
-    return kept[labels]
+    return kept[pieces.labels]
 
 
 def _letters(scene: _Scene, soft: NDArray[np.bool_]) -> list[Lettering]:
@@ -177,10 +192,7 @@ def _is_scrap(drawing: Element, letters: list[Lettering]) -> bool:
 
 def _without_halos(mask: NDArray[np.bool_], crisp: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Without pieces that are all faint beside something strong: ringing around letters."""
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    kept = np.bincount(labels[crisp & mask], minlength=count) >= _MIN_CRISP
-    kept[0] = False
-    return kept[labels]
+    return pieces_with(mask, crisp, _MIN_CRISP)
 
 
 def _complete_photograph(scene: _Scene, seed: int) -> None:
