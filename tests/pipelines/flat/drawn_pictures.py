@@ -13,10 +13,9 @@ _GRID = 8  # samples along each side of a pixel
 
 def covered(shape, inside):
     """Coverage (h, w) of the points that ``inside(x, y)`` accepts, 64 samples a pixel."""
-    height, width = shape
-    y, x = np.mgrid[0 : height * _GRID, 0 : width * _GRID]
-    hits = inside((x + 0.5) / _GRID, (y + 0.5) / _GRID)
-    return hits.reshape(height, _GRID, width, _GRID).mean(axis=(1, 3), dtype=np.float32)
+    y, x = (((np.arange(side * _GRID) + 0.5) / _GRID).astype(np.float32) for side in shape)
+    hits = inside(x[None, :], y[:, None])
+    return cv2.resize(hits.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
 
 
 def ellipse(shape, cx, cy, rx, ry=None):

@@ -53,7 +53,7 @@ def test_fills_are_recovered_beneath_what_stands_on_them(kind, lossy, most):
     angle=st.floats(0, 6.28),
     place=st.tuples(st.integers(20, 90), st.integers(20, 60)),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_any_linear_gradient(first, last, angle, place):
     shape = (97, 131)
     fill = ramp(shape, first, last, (np.cos(angle), np.sin(angle)))
