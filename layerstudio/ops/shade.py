@@ -78,6 +78,28 @@ class Shade:
             return replace(self, stops=tuple(t + shift for t in self.stops))
         return replace(self, centre=(self.centre[0] + dx, self.centre[1] + dy))
 
+    def extended(self, bounds: Bounds) -> Shade:
+        """The same ramp, going on at its end slopes over all of ``bounds`` where it stopped short.
+
+        A fit knows the ramp only as far as its samples reach; colours stay in 0..255.
+        """
+        if self.kind == "plain" or len(self.stops) < 2:
+            return self
+        x = np.array([bounds.x, bounds.right - 1, bounds.x, bounds.right - 1], np.float32)
+        y = np.array([bounds.y, bounds.y, bounds.bottom - 1, bounds.bottom - 1], np.float32)
+        reach = self.parameter(x, y)
+        stops, colors = list(self.stops), [np.asarray(color) for color in self.colors]
+        if reach.max() > stops[-1]:
+            slope = (colors[-1] - colors[-2]) / max(stops[-1] - stops[-2], 1e-6)
+            colors.append(np.clip(colors[-1] + slope * (reach.max() - stops[-1]), 0, 255))
+            stops.append(float(reach.max()))
+        if self.kind == "linear" and reach.min() < stops[0]:
+            slope = (colors[1] - colors[0]) / max(stops[1] - stops[0], 1e-6)
+            colors.insert(0, np.clip(colors[0] + slope * (reach.min() - stops[0]), 0, 255))
+            stops.insert(0, float(reach.min()))
+        rgb = tuple((float(r), float(g), float(b)) for r, g, b in colors)
+        return replace(self, stops=tuple(map(float, stops)), colors=rgb)
+
     def difference(self, pixels: NDArray, mask: NDArray | None = None) -> F32:
         """Largest channel difference, in levels: ``(h, w)``, or ``(n,)`` inside ``mask``."""
         shown = self.render(Bounds(0, 0, pixels.shape[1], pixels.shape[0]))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from layerstudio.color import F32
-from layerstudio.geometry import Bounds
+from layerstudio.color import F32, U8
+from layerstudio.geometry import Bounds, Extent
 from layerstudio.ops.gradient import best_shade_of
 from layerstudio.ops.shade import Shade
 from layerstudio.pipelines.flat.analysis import Analysis, erode
@@ -21,6 +22,7 @@ _AREA_SHARE = 0.25
 # Share of a candidate's pixels that the fitted fill must show within tolerance; soft shadows on
 # the background are the rest.
 _CLEARANCE = 0.03  # of the longest side, around everything that is not this region
+_MIN_GAIN = 0.002  # of the region
 _MIN_CLEAR = 0.3  # of the region that must be left by that
 _FIT_SHARES = (0.97, 0.9, 0.78)  # best first
 
@@ -79,8 +81,20 @@ def _fit(analysis: Analysis, label: int) -> Shade | None:
     if np.count_nonzero(clear) >= _MIN_CLEAR * np.count_nonzero(mask):
         shade = best_shade_of(image, clear, tolerance, _FIT_SHARES)
         if shade is not None:
-            shown = shade.difference(image, mask) <= tolerance
-            if shown.mean() >= min(_FIT_SHARES):
+            shade = _carried_on(shade, image, mask, tolerance)
+            if _shown(shade, image, mask, tolerance) >= min(_FIT_SHARES):
                 return shade.moved(bounds.x, bounds.y)
     shade = best_shade_of(image, mask, tolerance, _FIT_SHARES)
     return None if shade is None else shade.moved(bounds.x, bounds.y)
+
+
+def _carried_on(shade: Shade, image: U8, mask: NDArray[np.bool_], tolerance: float) -> Shade:
+    """The ramp carried on beyond the clear part, where that shows more of the whole region."""
+    longer = shade.extended(Bounds.full(Extent.of(image)))
+    gain = _shown(longer, image, mask, tolerance) - _shown(shade, image, mask, tolerance)
+    return longer if gain > _MIN_GAIN else shade
+
+
+def _shown(shade: Shade, image: U8, mask: NDArray[np.bool_], tolerance: float) -> float:
+    """Share of a region that the fill shows within tolerance."""
+    return float((shade.difference(image, mask) <= tolerance).mean())
