@@ -23,9 +23,12 @@ _INK_WINDOW = 6  # pixels around a pixel in which the strongest contrast is look
 _INK_SHARE = 0.5  # of that contrast
 _MIN_LETTERS = 3
 _EXTREME = 8  # one pixel in so many of a letter shows its ink at full coverage
-# Levels between the letters' inks (median deviation): a rendering has none, compression some.
-_CLEAN_SPREAD = 3.0
-_NOISY_SPREAD = 8.0
+# Levels between the letters' inks, median deviation: a rendering has none, compression some.
+_CLEAN_SPREAD = 1.0
+_NOISY_SPREAD = 3.0
+_LONG_LINE, _LONG_SPREAD = 8, 7.0  # letters, and what their inks may differ by
+_MAX_TAIL = 13.0  # levels, of the 80th percentile, under compression
+_NOISY_SCORE = 0.7
 _INK_REACH = 35  # levels from the ink's colour
 _MIN_OWN = 0.55  # of the pixels of that colour in and around a line that are its letters
 _MIN_SHARP = 0.6  # of a letter's contrast that is found in one step at its edge
@@ -71,13 +74,22 @@ def _is_written(analysis: Analysis, contrast: NDArray, line: Line) -> bool:
         return False
     inks = np.array([_ink_of(analysis.rgb, contrast, glyph) for glyph in line.glyphs])
     ink = np.median(inks, axis=0)
-    spread = float(np.median(np.abs(inks - ink).max(axis=1)))
     sharp = np.median([_sharpness(analysis.step, contrast, glyph) for glyph in line.glyphs])
     return (
-        spread <= (_CLEAN_SPREAD if analysis.noise < 0.5 else _NOISY_SPREAD)
+        _is_one_ink(np.abs(inks - ink).max(axis=1), line, noisy=analysis.noise >= 0.5)
         and float(sharp) >= _MIN_SHARP
         and _own_share(analysis, line, ink) >= _MIN_OWN
     )
+
+
+def _is_one_ink(off: NDArray, line: Line, *, noisy: bool) -> bool:
+    """Whether the letters' distances ``off`` (n,) from their common ink are what noise makes."""
+    spread = float(np.median(off))
+    if not noisy:
+        return spread <= _CLEAN_SPREAD
+    limit = _NOISY_SPREAD if len(off) < _LONG_LINE else _LONG_SPREAD
+    tail = float(np.quantile(off, 0.8))
+    return spread <= limit and tail <= _MAX_TAIL and line.score >= _NOISY_SCORE
 
 
 def _ink_of(rgb: U8, contrast: NDArray, glyph: Glyph) -> NDArray[np.float64]:
