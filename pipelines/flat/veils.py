@@ -214,7 +214,7 @@ def _averaged(colours: NDArray) -> NDArray[np.float64]:
     in what is seen without it, its opacity is estimated with less bias."""
     if len(colours) < _AVERAGED:
         return colours.astype(np.float64)
-    return cv2.blur(colours.astype(np.float64), (1, _AVERAGED))
+    return np.asarray(cv2.blur(colours.astype(np.float64), (1, _AVERAGED)), np.float64)
 
 
 def _robust_veil(inside: NDArray, outside: NDArray) -> tuple[float, F32] | None:
