@@ -150,6 +150,13 @@ def test_a_dark_shape_is_no_shadow():
     assert not soft_darkness(drawing.analysis(), backdrop).any()
 
 
+def test_a_darker_disc_with_antialiased_edges_is_no_shadow():
+    drawing = Drawing(SHAPE, PAPER)
+    backdrop = drawing.shown.copy()
+    drawing.lay(ellipse(SHAPE, 120, 80, 52, 48), np.float32(PAPER) * 0.88)
+    assert soft_darkness(drawing.analysis(), backdrop).mean() < 0.01
+
+
 def test_a_far_caster_gets_no_shadow():
     drawing, backdrop = shaded(CASTERS["disc"], dx=4, dy=8, sigma=5, opacity=0.5)
     drawing.lay(rectangle(SHAPE, (2, 2, 24, 20)), (200, 40, 40))
