@@ -64,6 +64,8 @@ def _edge_alpha(
             farthest[better] = power[better]
             along_best[better] = along[better]
     alpha = np.divide(along_best, farthest, out=np.zeros_like(length), where=farthest > 1e-6)
+    # Outside, a pixel that nothing inside explains is the backdrop, half a level off by rounding.
+    alpha[~mask[rows, cols] & (farthest == length)] = 0.0
     return np.clip(alpha, 0.0, 1.0).astype(np.float32)
 
 

@@ -39,6 +39,9 @@ _INK_WINDOW = 6  # pixels
 _INK_SHARE = 0.42  # of the strongest contrast in the window, a little under one half
 _SCRAP = 0.1  # of a text's ink
 _MIN_CRISP = 4  # pixels of a piece
+_MIN_ON_PHOTOGRAPH = 0.0008  # of the canvas
+_MIN_STICKER = 0.015  # of the canvas
+_MOST_STICKERS = 6
 _SLIVER = 0.6  # share of a piece that lies in panel edges when it is nothing but edge
 
 
@@ -86,6 +89,8 @@ def find_elements(
     letters = _letters(scene, soft)
     step("drawings", 0.7)
     drawings = _drawings(scene, soft, letters)
+    if scene.plate is not None:
+        drawings = _plainly_drawn(scene, drawings, letters)
     scene.elements += drawings + [item.element for item in letters]
     step("hidden parts", 0.8)
     _complete_photograph(scene, seed)
@@ -188,6 +193,26 @@ def _is_scrap(drawing: Element, letters: list[Lettering]) -> bool:
         and drawing.alpha.sum() < _SCRAP * item.element.alpha.sum()
         for item in letters
     )
+
+
+def _plainly_drawn(
+    scene: _Scene, drawings: list[Element], letters: list[Lettering]
+) -> list[Element]:
+    """Drawings on a photograph that are no glints or bricks of it.
+
+    Where there is neither lettering nor a panel, nothing says that the photograph is part of a
+    design: then few and large drawings are believed, and no shadows without them.
+    """
+    total = scene.analysis.extent.pixel_count
+    large = [item for item in drawings if item.alpha.sum() >= _MIN_ON_PHOTOGRAPH * total]
+    designed = letters or any(item.role is Role.SHAPE for item in scene.elements)
+    if designed:
+        return large
+    stickers = [item for item in drawings if item.alpha.sum() >= _MIN_STICKER * total]
+    if len(large) > _MOST_STICKERS or not stickers:
+        del scene.elements[1:]
+        return []
+    return stickers
 
 
 def _without_halos(mask: NDArray[np.bool_], crisp: NDArray[np.bool_]) -> NDArray[np.bool_]:

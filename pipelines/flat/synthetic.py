@@ -24,6 +24,7 @@ _SHARP = 16  # levels: the median step around a drawn region is above this
 _FLAT_GRAIN = 0.3
 _MAX_GRAIN = 1.2
 _MIN_GRADED = 150  # pixels: in fewer, a gradient fits anything
+_MOST_FITS = 32  # regions, the largest first, to which a gradient is fitted: each takes 0.1 s
 _LARGE = 0.02  # of the canvas: from here on a flat region must be plain or graded throughout
 _STEEP = 0.5  # of the contrast around an edge that is one step of it
 _MIN_CRISP = 0.9  # share of a boundary that is crisp all around a drawn region
@@ -53,12 +54,17 @@ def find_drawn(analysis: Analysis) -> Drawn:
     crisp = _boundary_crispness(analysis)
     grain = _mean_grain(analysis)
     limit = _FLAT_GRAIN if analysis.noise < 0.5 else 2 * _FLAT_GRAIN
-    for label in keep[(sharp[keep] >= _SHARP) & (grain[keep] <= _MAX_GRAIN)]:
+    likely = keep[(sharp[keep] >= _SHARP) & (grain[keep] <= _MAX_GRAIN)]
+    fits = 0
+    for label in likely[np.argsort(-regions.areas[likely], kind="stable")]:
+        if _is_frame_filling(analysis, int(label)):
+            continue
         flat = grain[label] <= limit and regions.areas[label] < _LARGE * analysis.extent.pixel_count
         outlined = crisp[label] >= _MIN_CRISP and regions.areas[label] >= _MIN_OUTLINED
-        drawn[label] = (
-            flat or outlined or _is_graded(analysis, int(label))
-        ) and not _is_frame_filling(analysis, int(label))
+        drawn[label] = flat or outlined
+        if not drawn[label] and fits < _MOST_FITS:
+            fits += 1
+            drawn[label] = _is_graded(analysis, int(label))
     return Drawn(drawn, _closed(drawn[regions.labels]))
 
 
