@@ -19,7 +19,7 @@ from layerstudio.pipelines.flat.synthetic import find_drawn, without_specks
 from layerstudio.pipelines.flat.text import Line
 from layerstudio.pipelines.flat.veils import find_veils, stands_out, unveiled
 
-_RIM = 2  # pixels around drawn things that their edges may colour
+_RIM = 4  # pixels around drawn things that their edges may colour
 _ROUNDING = 0.3  # levels: the deviation that rounding to 8 bits leaves
 _GRAIN_SEEN = 4.0  # levels of noise that are seen
 _MAX_BLUR = 4.0  # pixels

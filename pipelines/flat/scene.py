@@ -42,6 +42,8 @@ _MIN_CRISP = 4  # pixels of a piece
 _MIN_ON_PHOTOGRAPH = 0.0008  # of the canvas
 _MIN_STICKER = 0.015  # of the canvas
 _MOST_STICKERS = 6
+_OUTLINE = 4  # pixels around drawn regions on a photograph where their outline may run
+_STRONG = 48  # levels from the plate that an outline is
 _SLIVER = 0.6  # share of a piece that lies in panel edges when it is nothing but edge
 
 
@@ -140,7 +142,8 @@ def _foreground(scene: _Scene, soft: NDArray[np.bool_]) -> NDArray[np.bool_]:
     off = residual(scene.analysis.rgb, scene.backdrop)
     found = hysteresis(off, tolerance, 2.5 * tolerance + 4) & ~soft
     if scene.plate is not None:
-        found &= dilate(scene.plate.drawn, 1)
+        drawn = scene.plate.drawn
+        found &= dilate(drawn, 1) | (dilate(drawn, _OUTLINE) & (off > _STRONG))
     clear = found & ~scene.edges
     found &= clear | dilate(clear, _EDGE_REACH)
     return _without_slivers(found, scene.edges)
