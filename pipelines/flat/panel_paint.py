@@ -20,6 +20,7 @@ _BAND = 2.0  # pixels around an outline where alpha is measured instead of compu
 _VEIL_ROUNDS = 4
 # Share of the pixels that a fill must show, best first: shadows of what lies on it are the rest.
 _FIT_SHARES = (0.97, 0.9, 0.8)
+_LINE_CONTRAST = 12.0  # levels that a hairline differs from every mix of fill and backdrop
 _MIN_BACKDROP_RANGE = 8.0  # levels: with less, an opaque and a translucent panel look the same
 
 
@@ -31,17 +32,22 @@ def paint_panel(
     through: Sequence[NDArray[np.bool_]],
     border: float,
     tolerance: float,
+    *,
+    hairline: bool = True,
 ) -> Element | None:
     """The panel as an element; ``sure`` (h, w) marks pixels that show nothing but its fill,
     ``through`` parts where something else may be seen through it.
 
     ``image`` and ``under`` (h, w, 3) are the picture and what lies beneath, over the outline's
-    bounds. None where the fill is no plain colour, gradient or veil.
+    bounds. ``hairline`` looks for a line of a pixel or two around the fill, which needs a backdrop
+    that has the panel's shadow on it. None where the fill is no plain colour, gradient or veil.
     """
     fill = _fill(image, under, sure, through, tolerance)
     if fill is None:
         return None
     opacity, colour = fill
+    if border == 0 and hairline:
+        border = _hairline(image, under, colour, outline, tolerance)
     if border > 0:
         colour = _bordered(image, under, colour, outline, border, opacity)
     distance = outline.distance - np.float32(border)
@@ -141,6 +147,26 @@ def _misfit(veil: tuple[float, NDArray], image: NDArray, under: NDArray) -> NDAr
     return np.abs(opacity * tint + (1.0 - opacity) * under - image).max(axis=1)
 
 
+def _hairline(image: F32, under: F32, fill: F32, outline: Outline, tolerance: float) -> float:
+    """Thickness of a line of 1 or 2 pixels around a panel, 0 for none.
+
+    An antialiased edge is a mix of the fill and what lies beneath; a line is a colour of its own.
+    """
+    mixed = _lies_between(image, fill, under, tolerance + _LINE_CONTRAST, spread=0)
+    beyond = (outline.distance > 2.5) & (outline.distance <= 4.5)
+    thickness = 0.0
+    for inner in (0.0, 1.0):
+        ring = (outline.distance > inner) & (outline.distance <= inner + 1.0)
+        if not ring.any() or not beyond.any() or mixed[ring].mean() > 0.5:
+            break
+        # A shadow goes on outwards; a line does not.
+        change = np.median(image[ring], axis=0) - np.median(image[beyond], axis=0)
+        if np.abs(change).max() < 2 * _LINE_CONTRAST:
+            break
+        thickness = inner + 1.0
+    return thickness
+
+
 def _bordered(
     image: F32, under: F32, fill: F32, outline: Outline, border: float, opacity: float
 ) -> F32:
@@ -152,8 +178,14 @@ def _bordered(
     return (fill * share + tint * (1.0 - share)).astype(np.float32)
 
 
-def _lies_between(image: F32, over: F32, under: F32, tolerance: float) -> NDArray[np.bool_]:
-    """Pixels that are a mix of backdrop and panel colour, so that nothing else is on them."""
+def _lies_between(
+    image: F32, over: F32, under: F32, tolerance: float, spread: int = 1
+) -> NDArray[np.bool_]:
+    """Pixels that are a mix of backdrop and panel colour, so that nothing else is on them.
+
+    Pixels as near as ``spread`` to one that is not are left out too.
+    """
     alpha = project_alpha(image, over, under)[..., None]
     off = channel_max(np.abs(under + alpha * (over - under) - image))
-    return ~dilate(off > tolerance + 3.0, 1)
+    other = off > tolerance + 3.0
+    return ~(dilate(other, spread) if spread else other)

@@ -114,25 +114,30 @@ def _with_shadow(
     analysis: Analysis, backdrop: F32, soft: NDArray[np.bool_], item: Found
 ) -> list[Element]:
     """The panel, and before it its shadow, on which its own edge is then measured."""
-    panel = _painted(analysis, backdrop, item)
-    if panel is None:
+    caster = _painted(analysis, backdrop, item, hairline=False)
+    if caster is None:
         return []
     hidden = residual(analysis.rgb, backdrop) > analysis.tolerance
-    shadow = shadow_of(analysis, backdrop, soft, panel, hidden, only_fitted=True)
+    shadow = shadow_of(analysis, backdrop, soft, caster, hidden, only_fitted=True)
     if shadow is None:
-        return [panel]
+        return [_painted(analysis, backdrop, item, hairline=True) or caster]
     shaded = backdrop.copy()
     lay_over(shaded, shadow)
-    return [shadow, _painted(analysis, shaded, item) or panel]
+    return [shadow, _painted(analysis, shaded, item, hairline=True) or caster]
 
 
-def _painted(analysis: Analysis, backdrop: F32, item: Found) -> Element | None:
+def _painted(analysis: Analysis, backdrop: F32, item: Found, *, hairline: bool) -> Element | None:
     bounds = item.outline.bounds
-    image = analysis.rgb[bounds.slices].astype(np.float32)
     sure = erode(item.region, 1) & item.outline.inside(2.0)
-    through = _seen_through(analysis, item, sure)
     return paint_panel(
-        image, backdrop[bounds.slices], item.outline, sure, through, item.border, analysis.tolerance
+        analysis.rgb[bounds.slices].astype(np.float32),
+        backdrop[bounds.slices],
+        item.outline,
+        sure,
+        _seen_through(analysis, item, sure),
+        item.border,
+        analysis.tolerance,
+        hairline=hairline,
     )
 
 

@@ -175,3 +175,17 @@ def test_drawings_are_no_panels():
 
 def test_a_bare_ground_has_none():
     assert panels_of(Drawing(SHAPE, SUNSET))[0] == []
+
+
+@pytest.mark.parametrize("thickness", [1, 2])
+def test_a_hairline_around_a_card_belongs_to_the_card(thickness):
+    drawing = Drawing(SHAPE, NAVY)
+    drawing.lay(rectangle(SHAPE, (40, 35, 180, 120)), RED)
+    inside = (40 + thickness, 35 + thickness, 180 - 2 * thickness, 120 - 2 * thickness)
+    drawing.lay(rectangle(SHAPE, inside), CREAM)
+    drawing.lay(words(SHAPE, (70, 80), "Hello card", 24), NAVY)
+    (card,) = only_panels(drawing)
+    assert card.bounds == Bounds(40, 35, 180, 120)
+    assert card.alpha.min() > 0.99
+    assert np.abs(card.colour[60, 0] - RED).max() <= 2
+    assert np.abs(card.colour[60, thickness] - CREAM).max() <= 2
