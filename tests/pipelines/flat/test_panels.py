@@ -189,3 +189,21 @@ def test_a_hairline_around_a_card_belongs_to_the_card(thickness):
     assert card.alpha.min() > 0.99
     assert np.abs(card.colour[60, 0] - RED).max() <= 2
     assert np.abs(card.colour[60, thickness] - CREAM).max() <= 2
+
+
+@pytest.mark.parametrize("veil_on_top", [True, False])
+def test_a_veil_over_a_plain_card_is_told_from_a_card_over_it(veil_on_top):
+    card, pane = rectangle(SHAPE, (120, 20, 120, 90)), rectangle(SHAPE, (50, 60, 160, 110))
+    drawing = Drawing(SHAPE, (30, 60, 150))
+    for coverage, colour in (
+        [(card, ORANGE), (pane * 0.55, CREAM)]
+        if veil_on_top
+        else [(pane * 0.55, CREAM), (card, ORANGE)]
+    ):
+        drawing.lay(coverage, colour)
+    lower, upper = only_panels(drawing)
+    assert upper.bounds == (Bounds(50, 60, 160, 110) if veil_on_top else Bounds(120, 20, 120, 90))
+    assert lower.alpha.min() > 0.99
+    if veil_on_top:
+        assert abs(float(upper.alpha.max()) - 0.55) < 0.03
+        assert np.abs(upper.mean_colour() - np.array(CREAM)).max() < 8
