@@ -1,1 +1,1 @@
-
+"""Methods that make documents, one package per family."""

@@ -1,1 +1,1 @@
-
+"""How training data and examples are made; not part of the package."""

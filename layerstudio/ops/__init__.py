@@ -1,1 +1,1 @@
-
+"""What can be done to pixels: unblending, filling, baking, exactness."""

@@ -1,1 +1,1 @@
-
+"""The method ``flat``: graphic design taken apart without weights."""
