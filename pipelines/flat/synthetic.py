@@ -50,9 +50,12 @@ def find_drawn(analysis: Analysis) -> Drawn:
     keep = keep[keep > 0]
     if keep.size == 0:
         return Drawn(drawn, np.zeros(analysis.extent.shape, bool))
-    sharp = _boundary_sharpness(analysis)
-    crisp = _boundary_crispness(analysis)
-    grain = _mean_grain(analysis)
+    inside = regions.labels > 0
+    inner = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    rim = inside & ~inner
+    sharp = _boundary_sharpness(analysis, rim)
+    crisp = _boundary_crispness(analysis, rim)
+    grain = _mean_grain(analysis, inner)
     limit = _FLAT_GRAIN if analysis.noise < 0.5 else 2 * _FLAT_GRAIN
     likely = keep[(sharp[keep] >= _SHARP) & (grain[keep] <= _MAX_GRAIN)]
     fits = 0
@@ -86,16 +89,14 @@ def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return kept[pieces.labels]
 
 
-def _boundary_sharpness(analysis: Analysis) -> NDArray[np.float64]:
+def _boundary_sharpness(analysis: Analysis, rim: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Median, per region, of the largest step within two pixels outside its boundary."""
     labels = analysis.regions.labels
     peak = cv2.dilate(analysis.step, np.ones((5, 5), np.uint8))
-    inner = cv2.erode((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    rim = (labels > 0) & ~inner
     return _median_by_label(labels[rim], peak[rim], len(analysis.regions.areas))
 
 
-def _boundary_crispness(analysis: Analysis) -> NDArray[np.float64]:
+def _boundary_crispness(analysis: Analysis, rim: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Share, per region, of the boundary where one step makes most of the contrast around it.
 
     A rendered edge is one or two pixels wide whatever it lies on, an edge out of focus is wider.
@@ -106,8 +107,6 @@ def _boundary_crispness(analysis: Analysis) -> NDArray[np.float64]:
     peak = cv2.dilate(analysis.step, np.ones((5, 5), np.uint8))
     crisp = (peak >= _SHARP) & (peak >= _STEEP * contrast.astype(np.float32))
     labels = analysis.regions.labels
-    inner = cv2.erode((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    rim = (labels > 0) & ~inner
     count = len(analysis.regions.areas)
     total = np.bincount(labels[rim], minlength=count)
     hits = np.bincount(labels[rim & crisp], minlength=count)
@@ -123,7 +122,7 @@ def _median_by_label(labels: NDArray, values: NDArray, count: int) -> NDArray[np
     return np.where(stops > starts, sorted_values[middle], 0).astype(np.float64)
 
 
-def _mean_grain(analysis: Analysis) -> NDArray[np.float64]:
+def _mean_grain(analysis: Analysis, inner: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Mean second difference in levels inside each region: 0 where flat, rounding where graded."""
     grey = cv2.cvtColor(analysis.rgb, cv2.COLOR_RGB2GRAY).astype(np.int16)
     second = np.zeros(grey.shape, np.float32)
@@ -131,7 +130,6 @@ def _mean_grain(analysis: Analysis) -> NDArray[np.float64]:
         4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
     )
     labels = analysis.regions.labels
-    inner = cv2.erode((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     count = len(analysis.regions.areas)
     totals = np.bincount(labels[inner], weights=np.minimum(second[inner], 16), minlength=count)
     sizes = np.bincount(labels[inner], minlength=count)
@@ -142,8 +140,8 @@ def _is_frame_filling(analysis: Analysis, label: int) -> bool:
     """Whether much of the picture's border is this region: sky or a wall, not a drawing."""
     labels = analysis.regions.labels
     height, width = labels.shape
-    # The last row and column belong to no region: look one pixel further in.
-    edge = np.concatenate([labels[0], labels[-2], labels[:, 0], labels[:, -2]])
+    # Where the last row or column differs from the one before, its neighbour has the label.
+    edge = np.concatenate([labels[0], labels[-2:][0], labels[:, 0], labels[:, -2:][:, 0]])
     return np.count_nonzero(edge == label) > _MAX_BORDER * (width + height)
 
 

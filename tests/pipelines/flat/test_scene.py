@@ -152,3 +152,13 @@ def box_of(colour, alpha):
     return Element(
         Role.OBJECT, Bounds(1, 1, alpha.shape[1], alpha.shape[0]), alpha, full, "drawing"
     )
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_single_row_or_column_of_photograph_with_flat_parts(upright):
+    row = np.random.default_rng(0).integers(0, 255, (1, 400, 3)).astype(np.uint8)
+    row[:, 100:200], row[:, 250:320] = (250, 10, 10), (10, 200, 30)
+    picture = np.ascontiguousarray(row.transpose(1, 0, 2)) if upright else row
+    elements = find_elements(picture, lossy=False)
+    assert elements[0].role is Role.BACKGROUND
+    assert elements[0].alpha.shape == picture.shape[:2]
