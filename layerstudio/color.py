@@ -84,8 +84,3 @@ def channel_max(values: NDArray) -> NDArray:
     """The largest of the three channels of ``(h, w, 3)``; many times faster than ``max(axis=2)``,
     which numpy runs as one tiny reduction a pixel."""
     return np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2])
-
-
-def channel_min(values: NDArray) -> NDArray:
-    """The smallest of the three channels of ``(h, w, 3)``."""
-    return np.minimum(np.minimum(values[..., 0], values[..., 1]), values[..., 2])

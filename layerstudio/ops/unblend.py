@@ -19,8 +19,8 @@ def project_alpha(image: F32, foreground: F32, background: F32) -> F32:
     and alpha is 0.
     """
     axis = foreground - background
-    length = _dot(axis, axis)
-    along = _dot(axis, image - background)
+    length = dot(axis, axis)
+    along = dot(axis, image - background)
     alpha = np.zeros_like(along)
     np.divide(along, length, out=alpha, where=length > 1e-6)
     np.clip(alpha, 0.0, 1.0, out=alpha)
@@ -49,7 +49,8 @@ def least_alpha(image: F32, background: F32) -> F32:
     return np.clip(channel_max(ratio), 0.0, 1.0)
 
 
-def _dot(a: F32, b: F32) -> F32:
+def dot(a: F32, b: F32) -> F32:
+    """Inner product of the three channels, (...,)."""
     dot = a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
     return np.asarray(dot, np.float32)
 

@@ -116,6 +116,13 @@ def hysteresis(values: U8, low: float, high: float) -> NDArray[np.bool_]:
     return pieces_with(values > low, values > high)
 
 
+def crisp(values: U8, share: float, reach: int = 6) -> NDArray[np.bool_]:
+    """Pixels (h, w) with more than ``share`` of the strongest value within ``reach`` pixels: ink
+    without its soft rim, where ``values`` is contrast."""
+    size = 2 * reach + 1
+    return values > share * cv2.dilate(values, np.ones((size, size), np.uint8))
+
+
 def ellipse_kernel(radius: int) -> NDArray[np.uint8]:
     size = 2 * radius + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

@@ -19,12 +19,12 @@ BackgroundKind = Literal["plain", "linear", "radial", "photograph"]
 # A fill counts as background when it holds this share of the picture's border, or of the whole.
 _BORDER_SHARE = 0.25
 _AREA_SHARE = 0.25
-# Share of a candidate's pixels that the fitted fill must show within tolerance; soft shadows on
-# the background are the rest.
 _CLEARANCE = 0.03  # of the longest side, around everything that is not this region
 _MIN_GAIN = 0.002  # of the region
 _MIN_CLEAR = 0.3  # of the region that must be left by that
-_FIT_SHARES = (0.97, 0.9, 0.78)  # best first
+# Share of a candidate's pixels that the fitted fill must show within tolerance, best first; soft
+# shadows on the background are the rest.
+_FIT_SHARES = (0.97, 0.9, 0.78)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +52,6 @@ def _candidates(analysis: Analysis) -> list[int]:
     """Regions that may be the background, most of the border first."""
     regions = analysis.regions
     labels = regions.labels
-    # The border as the regions see it lies one pixel in: the last row and column have no
-    # neighbour to compare with.
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     counts = np.bincount(edge, minlength=len(regions.areas)).astype(np.float64)
     counts[0] = 0

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
-from layerstudio.ops.unblend import unblend_colour
+from layerstudio.ops.unblend import dot, unblend_colour
 from layerstudio.pipelines.flat.analysis import dilate, erode
 
 _EDGE = 2  # pixels: an antialiased edge and the pixel on each side of it
@@ -45,7 +45,7 @@ def _edge_alpha(
     rows, cols = np.nonzero(edge)
     pixel, under = image[rows, cols], backdrop[rows, cols]
     wanted = pixel - under
-    length = _dot(wanted, wanted)
+    length = dot(wanted, wanted)
     farthest = length.copy()
     along_best = length.copy()
     limit = np.float32((tolerance + 4.0) ** 2)
@@ -57,8 +57,8 @@ def _edge_alpha(
             y = np.clip(rows + dy, 0, height - 1)
             x = np.clip(cols + dx, 0, width - 1)
             axis = image[y, x] - under
-            power = _dot(axis, axis)
-            along = _dot(axis, wanted)
+            power = dot(axis, axis)
+            along = dot(axis, wanted)
             off = length - along * along / np.maximum(power, 1e-6)
             better = (power > farthest) & (along > 0) & (off <= limit) & mask[y, x]
             farthest[better] = power[better]
@@ -67,8 +67,3 @@ def _edge_alpha(
     # Outside, a pixel that nothing inside explains is the backdrop, half a level off by rounding.
     alpha[~mask[rows, cols] & (farthest == length)] = 0.0
     return np.clip(alpha, 0.0, 1.0).astype(np.float32)
-
-
-def _dot(a: F32, b: F32) -> F32:
-    products = a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
-    return products.astype(np.float32, copy=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,16 @@ class Element:
     shape: str = ""
     block: Block | None = None
     text: TextContent | None = None
+
+    def cropped(self) -> Element:
+        """The same without rows and columns of alpha 0 around it; sharing no memory with this."""
+        box = Bounds.of_mask(self.alpha > 0)
+        return replace(
+            self,
+            bounds=box.moved(self.bounds.x, self.bounds.y),
+            alpha=self.alpha[box.slices].copy(),
+            colour=self.colour[box.slices].copy(),
+        )
 
     def pixels(self) -> U8:
         """Straight 8-bit RGBA by rounding; colour under alpha 0 is 0."""

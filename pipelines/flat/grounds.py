@@ -20,7 +20,7 @@ from layerstudio.geometry import Bounds, Extent
 from layerstudio.ops.gradient import best_shade
 from layerstudio.ops.shade import Shade
 from layerstudio.ops.unblend import project_alpha
-from layerstudio.pipelines.flat.analysis import Analysis, dilate, residual
+from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions, residual
 from layerstudio.pipelines.flat.element import Element, lay_over
 
 _MIN_SHARE = 0.03  # of the canvas, for a ground
@@ -91,18 +91,17 @@ def find_grounds(analysis: Analysis, backdrop: F32) -> tuple[list[Element], NDAr
 def _seen(analysis: Analysis, backdrop: F32) -> NDArray[np.bool_]:
     """Pixels (h, w) that show the backdrop, without islands of its colour inside drawings."""
     seen = residual(analysis.rgb, backdrop) <= analysis.tolerance
-    _, found, stats, _ = cv2.connectedComponentsWithStats(seen.astype(np.uint8), connectivity=4)
-    kept = stats[:, cv2.CC_STAT_AREA] >= _ISLAND_SHARE * analysis.extent.pixel_count
+    pieces = find_regions(seen)
+    kept = pieces.areas >= _ISLAND_SHARE * analysis.extent.pixel_count
     kept[0] = False
-    return kept[np.asarray(found, np.intp)]
+    return kept[pieces.labels]
 
 
 def _visible_grounds(analysis: Analysis, seen: NDArray[np.bool_]) -> list[Ground]:
     """Large grounds first, then smaller ones that touch them."""
     total = analysis.extent.pixel_count
     free = ~seen
-    _, pieces = cv2.connectedComponents(free.astype(np.uint8), connectivity=8)
-    reach = np.asarray(pieces, np.int32)
+    reach = find_regions(free, connectivity=8).labels
     found: list[Ground] = []
     beside: list[Ground] = []
     for label in _regions_at_border(analysis, free):
@@ -169,9 +168,8 @@ def _pieces(
 ) -> NDArray[np.bool_]:
     """Pieces (h, w) of ``alike`` that belong to one ground, of which the largest in ``bounds`` is
     one: nothing but other things between them, and large or no higher and no lower than these."""
-    _, found, stats, _ = cv2.connectedComponentsWithStats(alike.astype(np.uint8), connectivity=4)
-    labels = np.asarray(found, np.intp)
-    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    found = find_regions(alike)
+    labels, areas = found.labels, found.areas
     areas[0] = 0
     within = np.bincount(labels[bounds.slices].ravel(), minlength=len(areas))
     main = int(np.argmax(np.where(areas > 0, within, 0)))
@@ -180,7 +178,7 @@ def _pieces(
     linked = (areas > 0) & (firsts == firsts[main])
     large = linked & (areas >= _LARGE_PIECE * extent.pixel_count)
     large[main] = True
-    tops, heights = stats[:, cv2.CC_STAT_TOP], stats[:, cv2.CC_STAT_HEIGHT]
+    tops, heights = found.boxes[:, 1], found.boxes[:, 3]
     slack = round(_PIECE_SLACK * extent.longest_side)
     small = linked & (areas >= _PIECE_SHARE * extent.pixel_count)
     small &= tops >= tops[large].min() - slack
@@ -343,14 +341,7 @@ def _painted(
     off = channel_max(np.abs(under[edge] + share[:, None] * (fill[edge] - under[edge]) - image))
     mixed = off <= analysis.tolerance + 3.0
     alpha[edge] = np.where(mixed, share, 1.0)
-    tight = Bounds.of_mask(alpha > 0)
-    element = Element(
-        Role.SHAPE,
-        tight.moved(box.x, box.y),
-        alpha[tight.slices].copy(),
-        fill[tight.slices].copy(),
-        "area",
-    )
+    element = Element(Role.SHAPE, box, alpha, fill, "area").cropped()
     whole = np.zeros(analysis.extent.shape, bool)
     whole[box.slices] = dilate(edge, 1)
     return element, whole

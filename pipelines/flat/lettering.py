@@ -1,4 +1,4 @@
-"""Lines and blocks of text as elements: one colour, alpha by projection, shadows of their own."""
+"""Lines and blocks of text as elements: one colour, alpha by projection."""
 
 from __future__ import annotations
 

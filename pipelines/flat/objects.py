@@ -34,11 +34,4 @@ def find_drawings(analysis: Analysis, backdrop: F32, mask: NDArray[np.bool_]) ->
 def _drawing(analysis: Analysis, backdrop: F32, bounds: Bounds, own: NDArray[np.bool_]) -> Element:
     image = analysis.rgb[bounds.slices].astype(np.float32)
     alpha, colour = cut_out(image, backdrop[bounds.slices], own, analysis.tolerance)
-    box = Bounds.of_mask(alpha > 0)
-    return Element(
-        Role.OBJECT,
-        box.moved(bounds.x, bounds.y),
-        alpha[box.slices].copy(),
-        colour[box.slices].copy(),
-        "drawing",
-    )
+    return Element(Role.OBJECT, bounds, alpha, colour, "drawing").cropped()

@@ -57,14 +57,7 @@ def paint_panel(
     alpha = np.where(band, measured, np.clip(0.5 - distance, 0.0, 1.0)).astype(np.float32)
     alpha *= np.float32(opacity)
     alpha[alpha < 1.5 / 255] = 0
-    box = Bounds.of_mask(alpha > 0)
-    return Element(
-        Role.SHAPE,
-        box.moved(outline.bounds.x, outline.bounds.y),
-        alpha[box.slices].copy(),
-        colour[box.slices].copy(),
-        outline.shape,
-    )
+    return Element(Role.SHAPE, outline.bounds, alpha, colour, outline.shape).cropped()
 
 
 def _fill(

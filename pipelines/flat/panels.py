@@ -114,6 +114,9 @@ def _with_shadow(
     analysis: Analysis, backdrop: F32, soft: NDArray[np.bool_], item: Found
 ) -> list[Element]:
     """The panel, and before it its shadow, on which its own edge is then measured."""
+    if not soft.any():
+        panel = _painted(analysis, backdrop, item, hairline=True)
+        return [] if panel is None else [panel]
     caster = _painted(analysis, backdrop, item, hairline=False)
     if caster is None:
         return []

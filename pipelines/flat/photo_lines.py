@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from layerstudio.color import U8
 from layerstudio.geometry import Bounds
-from layerstudio.pipelines.flat.analysis import Analysis, dilate
+from layerstudio.pipelines.flat.analysis import Analysis, crisp, dilate
 from layerstudio.pipelines.flat.glyphs import Glyph, glyphs_of
 from layerstudio.pipelines.flat.text import Line, find_lines
 
 _WINDOWS = (21, 61)  # pixels of the median: for small text and for large
 _MIN_CONTRAST = 40  # levels
-_INK_WINDOW = 6  # pixels around a pixel in which the strongest contrast is looked for
-_INK_SHARE = 0.5  # of that contrast
+_INK_SHARE = 0.5  # of the strongest contrast nearby
 _MIN_LETTERS = 3
 _EXTREME = 8  # one pixel in so many of a letter shows its ink at full coverage
 # Levels between the letters' inks, median deviation: a rendering has none, compression some.
@@ -63,9 +62,7 @@ def _median(grey: U8, window: int) -> U8:
 
 
 def _ink(contrast: U8) -> NDArray[np.bool_]:
-    size = 2 * _INK_WINDOW + 1
-    strongest = cv2.dilate(contrast, np.ones((size, size), np.uint8))
-    return (contrast >= _MIN_CONTRAST) & (contrast > _INK_SHARE * strongest)
+    return (contrast >= _MIN_CONTRAST) & crisp(contrast, _INK_SHARE)
 
 
 def _is_written(analysis: Analysis, contrast: NDArray, line: Line) -> bool:

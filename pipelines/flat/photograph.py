@@ -27,12 +27,12 @@ _MAX_BLUR = 4.0  # pixels
 
 @dataclass(frozen=True, eq=False)
 class Plate:
-    """``bare`` (h, w, 3) is the photograph without veils, with ``hole`` (h, w) interpolated;
-    ``backdrop`` the same under its veils; ``lines`` are the text found on it."""
+    """``bare`` (h, w, 3) is the photograph without veils, interpolated where ``drawn`` (h, w)
+    things and their rims hide it; ``backdrop`` the same under its veils; ``lines`` are the text
+    found on it."""
 
     bare: F32
     backdrop: F32
-    hole: NDArray[np.bool_]
     drawn: NDArray[np.bool_]
     veils: tuple[Element, ...]
     lines: tuple[Line, ...]
@@ -56,7 +56,7 @@ def find_plate(analysis: Analysis) -> Plate:
     backdrop = bare.copy()
     for veil in veils:
         lay_over(backdrop, veil)
-    return Plate(bare, backdrop, hole, drawn, veils, lines)
+    return Plate(bare, backdrop, drawn, veils, lines)
 
 
 def completed(plate: Plate, rgb: U8, hole: NDArray[np.bool_], *, noise: float, seed: int) -> F32:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.analysis import (
     Analysis,
     analyse,
+    crisp,
     dilate,
     find_regions,
     hysteresis,
@@ -35,7 +35,6 @@ from layerstudio.pipelines.flat.shadows import shadow_of, soft_darkness
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
 
 _EDGE_REACH = 5  # pixels into a panel's edge that a drawing across it is followed
-_INK_WINDOW = 6  # pixels
 _INK_SHARE = 0.42  # of the strongest contrast in the window, a little under one half
 _SCRAP = 0.1  # of a text's ink
 _MIN_CRISP = 4  # pixels of a piece
@@ -88,9 +87,11 @@ def find_elements(
     step("shadows", 0.45)
     soft = _lay_shadows(scene)
     step("lettering", 0.6)
-    letters = _letters(scene, soft)
+    foreground = _foreground(scene, soft)
+    ink = foreground & crisp(residual(analysis.rgb, scene.backdrop), _INK_SHARE)
+    letters = _letters(scene, foreground, ink)
     step("drawings", 0.7)
-    drawings = _drawings(scene, soft, letters)
+    drawings = _drawings(scene, foreground, ink, letters)
     if scene.plate is not None:
         drawings = _plainly_drawn(scene, drawings, letters)
     scene.elements += drawings + [item.element for item in letters]
@@ -158,10 +159,10 @@ def _without_slivers(mask: NDArray[np.bool_], edges: NDArray[np.bool_]) -> NDArr
     return kept[pieces.labels]
 
 
-def _letters(scene: _Scene, soft: NDArray[np.bool_]) -> list[Lettering]:
-    pieces = _foreground(scene, soft)
-    ink = pieces & _crisp(scene)
-    found = find_lettering(scene.analysis, scene.backdrop, ink, pieces)
+def _letters(
+    scene: _Scene, foreground: NDArray[np.bool_], ink: NDArray[np.bool_]
+) -> list[Lettering]:
+    found = find_lettering(scene.analysis, scene.backdrop, ink, foreground)
     if scene.plate is not None:
         free = [
             line
@@ -172,19 +173,17 @@ def _letters(scene: _Scene, soft: NDArray[np.bool_]) -> list[Lettering]:
     return found
 
 
-def _crisp(scene: _Scene) -> NDArray[np.bool_]:
-    """Pixels (h, w) with most of the contrast found around them: ink without its soft rim."""
-    off = residual(scene.analysis.rgb, scene.backdrop)
-    size = 2 * _INK_WINDOW + 1
-    strongest = cv2.dilate(off, np.ones((size, size), np.uint8))
-    return off > _INK_SHARE * strongest
-
-
-def _drawings(scene: _Scene, soft: NDArray[np.bool_], letters: list[Lettering]) -> list[Element]:
-    rest = _foreground(scene, soft)
+def _drawings(
+    scene: _Scene,
+    foreground: NDArray[np.bool_],
+    ink: NDArray[np.bool_],
+    letters: list[Lettering],
+) -> list[Element]:
+    rest = foreground.copy()
     for item in letters:
         rest[item.element.bounds.slices] &= ~item.claimed
-    rest = _without_halos(rest, _crisp(scene))
+    # Pieces that are all faint beside something strong are ringing around letters.
+    rest = pieces_with(rest, ink, _MIN_CRISP)
     drawings = find_drawings(scene.analysis, scene.backdrop, rest)
     return [item for item in drawings if not _is_scrap(item, letters)]
 
@@ -216,11 +215,6 @@ def _plainly_drawn(
         del scene.elements[1:]
         return []
     return stickers
-
-
-def _without_halos(mask: NDArray[np.bool_], crisp: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Without pieces that are all faint beside something strong: ringing around letters."""
-    return pieces_with(mask, crisp, _MIN_CRISP)
 
 
 def _complete_photograph(scene: _Scene, seed: int) -> None:

@@ -165,17 +165,10 @@ def shadow_of(
     else:
         alpha = _carried_on(seen, known)
     alpha[alpha < 1.5 / 255] = 0.0
-    colour = np.broadcast_to(np.float32(tint), (*alpha.shape, 3)).copy()
-    box = Bounds.of_mask(alpha > 0)
-    if box.is_empty:
+    if not alpha.any():
         return None
-    return Element(
-        Role.SHADOW,
-        box.moved(bounds.x, bounds.y),
-        alpha[box.slices].copy(),
-        colour[box.slices].copy(),
-        "shadow",
-    )
+    colour = np.broadcast_to(np.float32(tint), (*alpha.shape, 3))
+    return Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
 
 
 def _touching(soft: NDArray[np.bool_], caster: Element, bounds: Bounds) -> NDArray[np.bool_]:
