@@ -31,7 +31,7 @@ bench: $(VENV)/tree.stamp
 
 $(VENV)/dependencies.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev]' $(STRICT)
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,models]' $(STRICT)
 	touch $@
 
 # The strict install links file by file, so that editors and pyright see the mapped folders as

@@ -13,7 +13,7 @@ from layerstudio.metrics.layerd import MAX_EDITS, LayerDScore, aggregate, evalua
 from layerstudio.metrics.recompose import recomposition_error
 from layerstudio.ops.rasterise import layers_of
 from layerstudio.picture import Picture
-from layerstudio.pipelines.methods import load_method
+from layerstudio.pipelines.methods import load_decomposer
 from layerstudio.progress import CancelToken, ignore_progress
 from layerstudio.requests import DecomposeRequest
 from training.assets import Assets
@@ -45,7 +45,7 @@ def decomposed(method_id: str, picture: Picture) -> Document:
     request = DecomposeRequest(method=method_id, read_text=False, seed=0).resolve(
         default_method=method_id, can_read_text=False, source=None, sha256=picture.sha256
     )
-    method = load_method(method_id)
+    method = load_decomposer(method_id)
     return method.run(request, picture, progress=ignore_progress, cancel=CancelToken())
 
 

@@ -32,20 +32,25 @@ if TYPE_CHECKING:
         InvalidDocument,
         InvalidRequest,
         LayerStudioError,
+        MismatchedWeights,
         MissingWeights,
+        NumericalFailure,
         OutOfMemory,
         UnreadableFile,
         UnwritableFile,
     )
+    from layerstudio.generate_request import Adapter, GenerateRequest, InputPicture
     from layerstudio.geometry import Bounds, Extent
     from layerstudio.io.limits import Limits
     from layerstudio.io.picture import PictureSource
     from layerstudio.picture import Picture
     from layerstudio.pipelines.methods import MethodCard
+    from layerstudio.pipelines.runtime import Runtime
     from layerstudio.progress import CancelToken, Progress, ProgressCallback
     from layerstudio.requests import DecomposeRequest, LayerCount
 
 __all__ = [
+    "Adapter",
     "BlendMode",
     "Bounds",
     "CancelToken",
@@ -53,7 +58,9 @@ __all__ = [
     "DecomposeRequest",
     "Document",
     "Extent",
+    "GenerateRequest",
     "Group",
+    "InputPicture",
     "InvalidDocument",
     "InvalidRequest",
     "Layer",
@@ -61,12 +68,15 @@ __all__ = [
     "Limits",
     "Mask",
     "MethodCard",
+    "MismatchedWeights",
     "MissingWeights",
+    "NumericalFailure",
     "OutOfMemory",
     "Picture",
     "Progress",
     "Provenance",
     "Role",
+    "Runtime",
     "TextContent",
     "UnreadableFile",
     "UnwritableFile",
@@ -78,12 +88,16 @@ __all__ = [
 
 _HOMES = {
     "layerstudio.document": "BlendMode Document Group Layer Mask Provenance Role TextContent",
-    "layerstudio.errors": "Cancelled InvalidDocument InvalidRequest LayerStudioError MissingWeights"
-    " OutOfMemory UnreadableFile UnwritableFile",
+    "layerstudio.errors": "Cancelled InvalidDocument InvalidRequest LayerStudioError"
+    " MismatchedWeights MissingWeights NumericalFailure OutOfMemory UnreadableFile UnwritableFile",
+    "layerstudio.generate_request": "Adapter GenerateRequest InputPicture",
     "layerstudio.geometry": "Bounds Extent",
     "layerstudio.io.limits": "Limits",
     "layerstudio.picture": "Picture",
+    # diffusers looks the parts of a saved pipeline up by name on their package.
+    "layerstudio.models.transparent_vae": "TransparencyDecoder TransparencyEncoder",
     "layerstudio.pipelines.methods": "MethodCard",
+    "layerstudio.pipelines.runtime": "Runtime",
     "layerstudio.progress": "CancelToken Progress",
     "layerstudio.requests": "DecomposeRequest",
 }

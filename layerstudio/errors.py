@@ -39,6 +39,14 @@ class MissingWeights(LayerStudioError):
     """A checkpoint that is not on this machine; ``advice`` names the command that gets it."""
 
 
+class MismatchedWeights(LayerStudioError):
+    """A checkpoint that is not the network's: other keys, other shapes, another family."""
+
+
+class NumericalFailure(LayerStudioError):
+    """A network's answer that is not a number; ``advice`` says which precision to try."""
+
+
 class OutOfMemory(LayerStudioError):
     """A run that does not fit; ``advice`` says what would."""
 

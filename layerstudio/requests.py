@@ -7,8 +7,8 @@ a method sees and what the document that it makes remembers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import Any, ClassVar, Literal, Self
 
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Bounds, Extent
@@ -18,7 +18,33 @@ MAX_LAYERS = 1000  # more than any design we have seen; PSD itself allows 8,000
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecomposeRequest:
+class Request:
+    """What all requests share: they travel as JSON, named by their task."""
+
+    task: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; ``from_dict`` gives back an equal request."""
+        data: dict[str, Any] = {"task": self.task}
+        data.update({item.name: _plain(getattr(self, item.name)) for item in fields(self)})
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Raise ``InvalidRequest`` for another task, unknown keys and values of a wrong type."""
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(data) - known - {"task"})
+        if data.get("task", cls.task) != cls.task or unknown:
+            what = f"unknown fields {unknown}" if unknown else f"task {data['task']!r}"
+            raise InvalidRequest(f"This is not a {cls.task} request: {what}.")
+        try:
+            return cls(**{key: value for key, value in data.items() if key in known})
+        except (TypeError, ValueError) as error:
+            raise InvalidRequest(f"The request does not make sense: {error}.") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecomposeRequest(Request):
     """Take a flat picture apart.
 
     ``layers`` is the number of layers wanted, the background counted, or ``"auto"``.
@@ -40,7 +66,7 @@ class DecomposeRequest:
     source: str | None = None
     source_sha256: str | None = None
 
-    task = "decompose"
+    task: ClassVar[str] = "decompose"
 
     def __post_init__(self) -> None:
         check_layer_count(self.layers)
@@ -71,25 +97,6 @@ class DecomposeRequest:
             if not (0 <= x < extent.width and 0 <= y < extent.height):
                 raise InvalidRequest(f"The point ({x}, {y}) is not on a {extent} picture.")
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; ``from_dict`` gives back an equal request."""
-        data: dict[str, Any] = {"task": self.task}
-        data.update({item.name: _plain(getattr(self, item.name)) for item in fields(self)})
-        return data
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> DecomposeRequest:
-        """Raise ``InvalidRequest`` for another task, unknown keys and values of a wrong type."""
-        known = {item.name for item in fields(cls)}
-        unknown = sorted(set(data) - known - {"task"})
-        if data.get("task", cls.task) != cls.task or unknown:
-            what = f"unknown fields {unknown}" if unknown else f"task {data['task']!r}"
-            raise InvalidRequest(f"This is not a decompose request: {what}.")
-        try:
-            return cls(**{key: value for key, value in data.items() if key in known})
-        except (TypeError, ValueError) as error:
-            raise InvalidRequest(f"The request does not make sense: {error}.") from error
-
 
 def check_layer_count(layers: LayerCount) -> None:
     """Raise ``InvalidRequest`` unless it is "auto" or 1 to 1,000."""
@@ -102,4 +109,6 @@ def check_layer_count(layers: LayerCount) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {key: _plain(item) for key, item in asdict(value).items()}
     return value

@@ -11,7 +11,7 @@ from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.io.picture import PictureSource, read_picture
 from layerstudio.metrics.recompose import recomposition_error
 from layerstudio.picture import Picture
-from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, load_method
+from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, load_decomposer
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
 from layerstudio.requests import DecomposeRequest
 
@@ -38,7 +38,7 @@ def decompose(
     cancel.check()
     picture = read_picture(source, limits or DEFAULT_LIMITS)
     resolved = _resolved(request or DecomposeRequest(), picture)
-    method = load_method(resolved.method or DEFAULT_DECOMPOSE)
+    method = load_decomposer(resolved.method or DEFAULT_DECOMPOSE)
     cancel.check()
     document = method.run(resolved, picture, progress=progress, cancel=cancel)
     cancel.check()

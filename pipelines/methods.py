@@ -5,13 +5,16 @@ A row names a class without importing it, so that listing methods loads none of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from layerstudio.document import Document
 from layerstudio.errors import InvalidRequest
+from layerstudio.generate_request import GenerateRequest, InputRole
 from layerstudio.picture import Picture
+from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, ProgressCallback
 from layerstudio.requests import DecomposeRequest
 
@@ -31,6 +34,7 @@ class MethodCard:
     weights_licence: str | None
     needs: tuple[str, ...]  # registry ids of checkpoints, empty for none
     inputs: tuple[str, ...]  # request fields that the method takes besides the picture
+    modes: tuple[str, ...] = ()  # its ways of working, the default first
 
 
 class DecomposeMethod(Protocol):
@@ -48,6 +52,30 @@ class DecomposeMethod(Protocol):
     ) -> Document: ...
 
 
+class GenerateMethod(Protocol):
+    """A method that makes layers from text.
+
+    ``resolve`` fills every None of a request, or raises ``InvalidRequest``; ``run`` gets a
+    resolved one and returns ``request.count`` documents. ``pictures`` are ``request.inputs``.
+    """
+
+    card: MethodCard
+
+    def resolve(
+        self, request: GenerateRequest, pictures: Mapping[InputRole, Picture]
+    ) -> GenerateRequest: ...
+
+    def run(
+        self,
+        request: GenerateRequest,
+        pictures: Mapping[InputRole, Picture],
+        *,
+        runtime: Runtime,
+        progress: ProgressCallback,
+        cancel: CancelToken,
+    ) -> tuple[Document, ...]: ...
+
+
 _METHODS: dict[str, str] = {
     "flat": "layerstudio.pipelines.flat.method:FlatMethod",
 }
@@ -58,15 +86,30 @@ def method_ids() -> tuple[str, ...]:
     return tuple(_METHODS)
 
 
-def load_method(method_id: str) -> DecomposeMethod:
-    """An instance of the method; raises ``InvalidRequest`` for an unknown id."""
-    if method_id not in _METHODS:
+def load_decomposer(method_id: str) -> DecomposeMethod:
+    """Raises ``InvalidRequest`` for an unknown id and for a method of another task."""
+    return _load(method_id, "decompose")
+
+
+def load_generator(method_id: str) -> GenerateMethod:
+    """Raises ``InvalidRequest`` for an unknown id and for a method of another task."""
+    return _load(method_id, "generate")
+
+
+def _load(method_id: str, task: Task) -> Any:
+    fitting = [card.id for card in cards() if card.task == task]
+    if method_id not in fitting:
+        what = f"no method that can {task}" if method_id in _METHODS else "no method"
         raise InvalidRequest(
-            f"There is no method {method_id!r}.", advice=f"Known: {', '.join(_METHODS)}."
+            f"{method_id!r} is {what}.", advice=f"To {task} there are: {', '.join(fitting)}."
         )
+    return _class_of(method_id)()
+
+
+def _class_of(method_id: str) -> Any:
     module, name = _METHODS[method_id].split(":")
-    return getattr(import_module(module), name)()
+    return getattr(import_module(module), name)
 
 
 def cards() -> tuple[MethodCard, ...]:
-    return tuple(load_method(method_id).card for method_id in _METHODS)
+    return tuple(_class_of(method_id).card for method_id in _METHODS)

@@ -1,0 +1,1 @@
+"""Networks, and what is done with their weights: the only torch in the core."""
