@@ -13,12 +13,11 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from layerstudio.errors import MismatchedWeights, UnreadableFile
 from layerstudio.models.checkpoint_kinds import Shapes, kind_of
+from layerstudio.models.tensor_file import FETCH_AGAIN, TensorFile, check_is_file, shapes_of
 
 State = dict[str, Tensor]
 
@@ -26,7 +25,6 @@ _PICKLED = {".pt", ".pth", ".bin", ".ckpt"}
 # Where trainers nest the weights inside what they save.
 _WRAPPERS = ("state_dict", "model", "params")
 _SHOWN = 5
-_FETCH_AGAIN = "Fetch it again; the copy on this machine may be incomplete."
 
 
 def read_state(path: Path | str) -> State:
@@ -47,10 +45,7 @@ def read_state(path: Path | str) -> State:
             f"{path.name!r} is no file of weights: its name ends neither in .safetensors"
             f" nor in {', '.join(sorted(_PICKLED))}."
         )
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise broken_safetensors(path) from error
+    return dict(TensorFile(path))
 
 
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
@@ -84,25 +79,6 @@ def mismatch(what: str, expected: Shapes, found: Shapes) -> MismatchedWeights:
     )
 
 
-def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {key: tuple(tensor.shape) for key, tensor in state.items()}
-
-
-def check_is_file(path: Path) -> None:
-    """Raise ``UnreadableFile`` unless there is a file with something in it."""
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise UnreadableFile(f"{str(path)!r} {what}.")
-    if path.stat().st_size == 0:
-        raise UnreadableFile(f"{path.name!r} is empty.", advice=_FETCH_AGAIN)
-
-
-def broken_safetensors(path: Path) -> UnreadableFile:
-    return UnreadableFile(
-        f"{path.name!r} is truncated or is not a safetensors file.", advice=_FETCH_AGAIN
-    )
-
-
 def _differences(expected: Shapes, found: Shapes) -> list[str]:
     """In the network's own order: what is missing or misshapen first, what is too much last."""
     lines = []
@@ -131,7 +107,7 @@ def _read_pickled(path: Path) -> State:
     # What PyTorch raises for a damaged file depends on where the damage is.
     except (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError) as error:
         raise UnreadableFile(
-            f"{path.name!r} is truncated or is not a PyTorch file.", advice=_FETCH_AGAIN
+            f"{path.name!r} is truncated or is not a PyTorch file.", advice=FETCH_AGAIN
         ) from error
     return _only_tensors(_unwrapped(loaded), path)
 
