@@ -138,9 +138,10 @@ class _Reader(ABC):
     encoder: Any
 
     def chunks(self, text: str) -> list[Ids]:
-        return token_chunks(
-            self.tokenizer, self.pipeline.maybe_convert_prompt(text, self.tokenizer)
-        )
+        # Asked only where a learned word occurs: diffusers' lookup warns of every long text.
+        if any(word in text for word in self.tokenizer.added_tokens_encoder):
+            text = self.pipeline.maybe_convert_prompt(text, self.tokenizer)
+        return token_chunks(self.tokenizer, text)
 
     @abstractmethod
     def read(self, ids: Ids, clip_skip: int | None) -> tuple[Tensor, Tensor | None]:
