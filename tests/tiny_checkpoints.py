@@ -200,10 +200,11 @@ def write_sd15(
     return _saved(pipeline, folder, dtype, variant)
 
 
-def write_flux(
-    folder: Path, *, dtype: torch.dtype = torch.float32, variant: str | None = None
-) -> Path:
-    """FLUX.1-dev's folder: CLIP and T5, the 16-channel VAE with its shift."""
+def write_flux(folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:
+    """FLUX.1-dev's folder: CLIP and T5, the 16-channel VAE with its shift.
+
+    T5 and the transformer are several files with an index, as published.
+    """
     from diffusers import FluxPipeline
     from transformers import T5Tokenizer
 
@@ -221,7 +222,7 @@ def write_flux(
         tokenizer_2=T5Tokenizer.from_pretrained(folder / "tokenizer_2"),
         transformer=tiny_transformer(),
     )
-    return _saved(pipeline, folder, dtype, variant)
+    return _saved(pipeline, folder, dtype, None, shard="80KB")
 
 
 def _clip_tokenizer(folder: Path) -> Any:
@@ -230,8 +231,10 @@ def _clip_tokenizer(folder: Path) -> Any:
     return CLIPTokenizer.from_pretrained(folder)
 
 
-def _saved(pipeline: Any, folder: Path, dtype: torch.dtype, variant: str | None) -> Path:
-    pipeline.to(dtype=dtype).save_pretrained(folder, variant=variant)
+def _saved(
+    pipeline: Any, folder: Path, dtype: torch.dtype, variant: str | None, shard: str | None = None
+) -> Path:
+    pipeline.to(dtype=dtype).save_pretrained(folder, variant=variant, max_shard_size=shard)
     _prefix_text_model(next((folder / "text_encoder").glob("*.safetensors")))
     return folder
 
@@ -242,7 +245,9 @@ def _prefix_text_model(path: Path) -> None:
     save_file({f"text_model.{key}": value for key, value in state.items()}, path, PYTORCH)
 
 
-def write_controlnet(folder: Path, family: Family) -> Path:
+def write_controlnet(
+    folder: Path, family: Family, *, dtype: torch.dtype = torch.float32, variant: str | None = None
+) -> Path:
     """A ControlNet for the family's tiny network; its output convolutions are not zero."""
     if family == "flux":
         shape = dict(tiny_transformer().config)
@@ -257,7 +262,7 @@ def write_controlnet(folder: Path, family: Family) -> Path:
             conditioning_embedding_out_channels=(8, 8, 8, 8),
             load_weights_from_unet=False,
         )
-    seeded(control, 6, 0.5).save_pretrained(folder)
+    seeded(control, 6, 0.5).to(dtype).save_pretrained(folder, variant=variant)
     return folder
 
 

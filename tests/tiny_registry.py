@@ -1,0 +1,48 @@
+"""A toy of every row of the registry, in the files that the row lists."""
+
+from pathlib import Path
+
+import torch
+from tiny_checkpoints import (
+    tiny_vae,
+    write_controlnet,
+    write_flux,
+    write_sd15,
+    write_sdxl,
+    write_taesd,
+)
+from tiny_layerdiffuse import FILES, write_layerdiffuse
+from tiny_single_files import write_ip_adapter
+
+from layerstudio.weights import registry
+
+HALF = torch.float16
+
+
+def write_row(checkpoint_id: str, folder: Path) -> Path:
+    """The checkpoint of that id, as its repository would hold it."""
+    row = registry.checkpoint(checkpoint_id)
+    published = [pattern for pattern in row.patterns if pattern in FILES]
+    if published:
+        for name in published:
+            write_layerdiffuse(folder, name)
+        return folder
+    if row.kind == "base":
+        return _write_base(row, folder)
+    if row.kind == "vae":
+        tiny_vae(row.family).save_pretrained(folder)
+    elif row.kind == "preview-decoder":
+        write_taesd(folder, row.family)
+    elif row.kind == "controlnet":
+        write_controlnet(folder, row.family, dtype=HALF, variant=row.variant)
+    else:
+        assert row.kind == "ip-adapter", row
+        write_ip_adapter(folder, row.family)
+    return folder
+
+
+def _write_base(row: registry.Checkpoint, folder: Path) -> Path:
+    if row.family == "flux":
+        return write_flux(folder, dtype=torch.bfloat16)
+    write = write_sdxl if row.family == "sdxl" else write_sd15
+    return write(folder, dtype=HALF, variant=row.variant)
