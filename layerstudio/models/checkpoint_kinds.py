@@ -6,6 +6,11 @@ from collections.abc import Callable, Mapping
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+_UNET_PARTS = (
+    *("down_blocks.", "mid_block.", "up_blocks.", "time_embedding.", "add_embedding."),
+    *("conv_in.", "conv_norm_out.", "conv_out."),
+)
+
 
 def kind_of(shapes: Shapes) -> str | None:
     """A noun phrase for an error sentence ("the transparency encoder ..."), or None."""
@@ -72,13 +77,13 @@ def _controlnet(shapes: Shapes) -> str | None:
 
 
 def _unet(shapes: Shapes) -> str | None:
-    if not any(key.startswith("down_blocks.") and ".attn2." in key for key in shapes):
+    attended = {key.split(".attentions.")[0] for key in shapes if ".attentions." in key}
+    if not attended or not all(key.startswith(_UNET_PARTS) for key in shapes):
         return None
-    # The width of SDXL's two text encoders together; other UNets attend to narrower text.
-    sdxl = any(key.endswith("attn2.to_k.weight") and s[1] == 2048 for key, s in shapes.items())
-    family = "SDXL" if sdxl or "add_embedding.linear_1.weight" in shapes else "SD 1.5"
+    # SDXL attends to nothing at its first and largest size, SD 1.5 to nothing at its last.
+    family = "SD 1.5" if attended & {"down_blocks.0", "up_blocks.3"} else "SDXL"
     whole = "time_embedding.linear_1.weight" in shapes and "conv_in.weight" in shapes
-    return f"a UNet of {family}" if whole else f"offsets for a UNet of {family}"
+    return f"a UNet of {family}, or offsets for one" if whole else f"offsets for a UNet of {family}"
 
 
 def _vae(shapes: Shapes) -> str | None:

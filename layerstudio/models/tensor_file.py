@@ -46,7 +46,8 @@ class TensorFile(Mapping[str, Tensor]):
     """Keys and shapes of a safetensors file at once; its tensors when they are asked for.
 
     Each read copies one tensor with an ordinary file read. A memory map would count every page
-    touched as this process's memory for as long as the file is open.
+    touched as this process's memory for as long as the file is open. ``metadata`` is the header's
+    free text.
 
     Raises:
         UnreadableFile: no such file, or not a whole and sound safetensors file.
@@ -55,7 +56,7 @@ class TensorFile(Mapping[str, Tensor]):
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         check_is_file(self.path)
-        self._places = _places(self.path)
+        self.metadata, self._places = _header(self.path)
         self.shapes = {key: place.shape for key, place in self._places.items()}
 
     def __getitem__(self, key: str) -> Tensor:
@@ -100,7 +101,7 @@ def check_is_file(path: Path) -> None:
         raise UnreadableFile(f"{path.name!r} is empty.", advice=FETCH_AGAIN)
 
 
-def _places(path: Path) -> dict[str, _Place]:
+def _header(path: Path) -> tuple[dict[str, str], dict[str, _Place]]:
     """From the header: its length (8 bytes, little-endian), JSON, then the tensors' bytes."""
     try:
         with safe_open(path, framework="pt"):  # checks lengths, overlaps and the JSON
@@ -112,18 +113,19 @@ def _places(path: Path) -> dict[str, _Place]:
         raise UnreadableFile(
             f"{path.name!r} is truncated or is not a safetensors file.", advice=FETCH_AGAIN
         ) from error
-    header.pop("__metadata__", None)
+    metadata = header.pop("__metadata__", {})
     strange = {entry["dtype"] for entry in header.values()} - _DTYPES.keys()
     if strange:
         raise UnreadableFile(
             f"{path.name!r} stores numbers as {', '.join(sorted(strange))}, which is not supported."
         )
-    return {
+    places = {
         key: _Place(
             8 + length + entry["data_offsets"][0], tuple(entry["shape"]), _DTYPES[entry["dtype"]]
         )
         for key, entry in header.items()
     }
+    return metadata, places
 
 
 def _fill(file: RawIOBase, target: memoryview) -> bool:
