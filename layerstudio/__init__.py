@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import extend_path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 # Python started in a checkout finds this folder before the installed package, in which alone
 # ``layerstudio.pipelines`` and the other mapped folders lie; both make up the package then.
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from layerstudio.io.limits import Limits
     from layerstudio.io.picture import PictureSource
     from layerstudio.picture import Picture
+    from layerstudio.pipelines.generate_options import GenerateOptions
     from layerstudio.pipelines.methods import MethodCard
     from layerstudio.pipelines.runtime import Runtime
     from layerstudio.progress import CancelToken, Progress, ProgressCallback
@@ -80,7 +81,10 @@ __all__ = [
     "TextContent",
     "UnreadableFile",
     "UnwritableFile",
+    "again",
     "decompose",
+    "generate",
+    "generate_many",
     "methods",
     "open",
     "split",
@@ -155,6 +159,47 @@ def decompose(
         languages=tuple(languages),
     )
     return run(image, request, limits=limits, progress=progress, cancel=cancel)
+
+
+def generate(prompt: str = "", **options: Unpack[GenerateOptions]) -> Document:
+    """Make layers from text.
+
+    ``prompt`` describes the picture, ``foregrounds`` one layer each, ``background`` what is behind
+    them. ``method`` is one of ``methods()``, ``mode`` one of its ways of working; pictures to
+    start from are ``image``, ``foreground_image``, ``background_image``, ``control_image`` and
+    ``style_image``. ``runtime`` says where and in which precision to compute; it does not belong
+    to the recipe. See ``GenerateRequest`` for the other options, which are stored, resolved, in
+    ``document.request``: ``again(document)`` gives the same pixels.
+
+    Raises ``InvalidRequest``, ``UnreadableFile``, ``MissingWeights`` (its advice names the command
+    that gets them), ``MismatchedWeights``, ``NumericalFailure``, ``OutOfMemory`` and, once
+    ``cancel.cancel()`` was called, ``Cancelled``.
+    """
+    return generate_many(prompt, 1, **options)[0]
+
+
+def generate_many(
+    prompt: str = "", count: int = 4, **options: Unpack[GenerateOptions]
+) -> tuple[Document, ...]:
+    """``generate`` with the seeds ``seed``, ``seed + 1`` and so on; weights are loaded once."""
+    from layerstudio.pipelines.generate_options import understood
+    from layerstudio.pipelines.generating import generate as run
+
+    request, pictures, how = understood(prompt, count, options)
+    return run(request, pictures, **how)
+
+
+def again(made: Document | str | Path, **changes: Any) -> Document:
+    """Run the recipe of a document or layered file again: equal pixels, unless ``changes`` differ.
+
+    ``changes`` are fields of the recipe (``seed=7``), or ``runtime``, ``limits``, ``progress`` and
+    ``cancel``. A picture that it started from is read again and must be the same one; if it was
+    not a file, ``pictures={"image": ...}`` gives it. Raises ``InvalidRequest`` for a document
+    without a recipe, and whatever ``decompose`` and ``generate`` raise.
+    """
+    from layerstudio.pipelines.rerunning import again as run
+
+    return run(made, **changes)[0]
 
 
 def split(document: Document, layer: str | Sequence[int], **options: Any) -> Document:

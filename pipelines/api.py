@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
-from layerstudio.document import Document, Group, Node, Provenance
+from layerstudio.document import Document, Provenance
 from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.io.picture import PictureSource, read_picture
 from layerstudio.metrics.recompose import recomposition_error
 from layerstudio.picture import Picture
 from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, load_decomposer
+from layerstudio.pipelines.recording import signed, title_of
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
 from layerstudio.requests import DecomposeRequest
 
@@ -66,33 +66,21 @@ def _recorded(document: Document, request: DecomposeRequest, picture: Picture) -
     made_by = Provenance(
         method=request.method or "", seed=request.seed, source_sha256=request.source_sha256
     )
+
+    def signature(known: Provenance | None) -> Provenance:
+        """What the method knows (prompt, weights) stays; seed and source are the run's."""
+        return replace(known or made_by, seed=made_by.seed, source_sha256=made_by.source_sha256)
+
     error = recomposition_error(document, picture.pixels)
     return replace(
-        document,
-        children=tuple(_signed(node, made_by) for node in document.children),
+        signed(document, signature),
         icc_profile=picture.icc_profile,
         dpi=picture.dpi,
         notes=(*picture.notes, *document.notes),
         metadata={
-            **_title(picture),
+            **title_of(picture.source),
             **document.metadata,
             ERROR_KEY: f"{error.max_error:.6f}",
         },
         request=request.to_dict(),
-    )
-
-
-def _title(picture: Picture) -> dict[str, str]:
-    """What pages and slides are called by: the name of the picture's file, if it has one."""
-    return {} if picture.source is None else {"title": Path(picture.source).stem}
-
-
-def _signed(node: Node, made_by: Provenance) -> Node:
-    """What the method knows (prompt, weights) stays; seed and source are the run's."""
-    if isinstance(node, Group):
-        return replace(node, children=tuple(_signed(child, made_by) for child in node.children))
-    known = node.provenance or made_by
-    return replace(
-        node,
-        provenance=replace(known, seed=made_by.seed, source_sha256=made_by.source_sha256),
     )

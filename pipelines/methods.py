@@ -78,8 +78,12 @@ class GenerateMethod(Protocol):
 
 _METHODS: dict[str, str] = {
     "flat": "layerstudio.pipelines.flat.method:FlatMethod",
+    "layerdiffuse-sdxl": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSDXL",
+    "layerdiffuse-sd15": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSD15",
+    "layerdiffuse-flux": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseFlux",
 }
 DEFAULT_DECOMPOSE = "flat"
+DEFAULT_GENERATE = "layerdiffuse-sdxl"
 
 
 def method_ids() -> tuple[str, ...]:

@@ -1,0 +1,106 @@
+"""One generation from request to documents: what happens before and after every method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from layerstudio.document import Document, Provenance
+from layerstudio.errors import InvalidRequest
+from layerstudio.generate_request import INPUT_ROLES, GenerateRequest, InputPicture, InputRole
+from layerstudio.io.limits import DEFAULT_LIMITS, Limits
+from layerstudio.io.picture import PictureSource, read_picture
+from layerstudio.picture import Picture
+from layerstudio.pipelines.methods import DEFAULT_GENERATE, load_generator
+from layerstudio.pipelines.recording import signed, title_of
+from layerstudio.pipelines.runtime import Runtime
+from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
+
+
+def generate(
+    request: GenerateRequest,
+    pictures: Mapping[InputRole, PictureSource] | None = None,
+    *,
+    runtime: Runtime | None = None,
+    limits: Limits | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> tuple[Document, ...]:
+    """Read, check, run the method of ``request``, and record what made each document.
+
+    ``pictures`` replace the inputs of ``request`` that have the same role; the others are read
+    from their paths. Each document remembers the request that makes it alone: ``count`` 1 and its
+    own seed. Raises ``UnreadableFile``, ``InvalidRequest`` (also for an input that is no longer
+    the picture whose hash was recorded), ``MissingWeights``, ``MismatchedWeights``,
+    ``NumericalFailure``, ``OutOfMemory``, ``Cancelled``.
+    """
+    progress = progress or ignore_progress
+    cancel = cancel or CancelToken()
+    cancel.check()
+    found = _read(request, pictures or {}, limits or DEFAULT_LIMITS)
+    method = load_generator(request.method or DEFAULT_GENERATE)
+    resolved = method.resolve(replace(request, inputs=_described(found)), found)
+    cancel.check()
+    documents = method.run(
+        resolved, found, runtime=runtime or Runtime(), progress=progress, cancel=cancel
+    )
+    cancel.check()
+    assert len(documents) == resolved.count, (len(documents), resolved.count)
+    finished = tuple(
+        _recorded(document, replace(resolved, count=1, seed=(resolved.seed or 0) + index))
+        for index, document in enumerate(documents)
+    )
+    progress(Progress("done", 1.0))
+    return finished
+
+
+def require_same(picture: Picture, sha256: str, what: str) -> None:
+    """Raise ``InvalidRequest`` unless ``picture`` is the one with that hash ("" fits any)."""
+    if sha256 and picture.sha256 != sha256:
+        raise InvalidRequest(
+            f"{what} is not the picture that this recipe was made with: its pixels differ.",
+            advice="Give the picture as it was, or give another one explicitly.",
+        )
+
+
+def _read(
+    request: GenerateRequest, pictures: Mapping[InputRole, PictureSource], limits: Limits
+) -> dict[InputRole, Picture]:
+    for role in pictures:
+        InputPicture(role=role)
+    found: dict[InputRole, Picture] = {}
+    for role in INPUT_ROLES:
+        recorded = request.input(role)
+        if role in pictures:
+            found[role] = read_picture(pictures[role], limits)
+        elif recorded is not None:
+            found[role] = _read_recorded(recorded, limits)
+    return found
+
+
+def _read_recorded(recorded: InputPicture, limits: Limits) -> Picture:
+    if not recorded.source:
+        raise InvalidRequest(
+            f"This recipe starts from a picture ({recorded.role}) that was not a file.",
+            advice="Give the same picture again.",
+        )
+    picture = read_picture(recorded.source, limits)
+    require_same(picture, recorded.sha256, repr(recorded.source))
+    return picture
+
+
+def _described(pictures: Mapping[InputRole, Picture]) -> tuple[InputPicture, ...]:
+    return tuple(
+        InputPicture(role=role, source=picture.source or "", sha256=picture.sha256)
+        for role, picture in pictures.items()
+    )
+
+
+def _recorded(document: Document, request: GenerateRequest) -> Document:
+    made_by = Provenance(method=request.method or "", seed=request.seed, prompt=request.prompt)
+    text = request.prompt or ", ".join(request.foregrounds)
+    return replace(
+        signed(document, lambda known: known or made_by),
+        metadata={**title_of(None, text), **document.metadata},
+        request=request.to_dict(),
+    )
