@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+_PARTIAL = ".incomplete"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -45,6 +46,21 @@ class CachedRepository:
     def snapshot(self, commit: str) -> Path:
         return self.folder / "snapshots" / commit
 
+    @property
+    def partials_folder(self) -> Path:
+        """LayerStudio's own; other programs look at the three documented folders only."""
+        return self.folder / ".layerstudio"
+
+    def partial(self, commit: str, path: str) -> Path:
+        """Where a file's bytes gather while they come."""
+        return self.partials_folder / commit / f"{path}{_PARTIAL}"
+
+    def partials(self) -> Iterator[tuple[Path, str]]:
+        """Every partial file, and the path in the repository that it is to have."""
+        for commit in self.partials_folder.glob("*"):
+            for path in commit.rglob(f"*{_PARTIAL}"):
+                yield path, path.relative_to(commit).as_posix().removesuffix(_PARTIAL)
+
     def commit_of(self, revision: str) -> str | None:
         """The commit that a branch, tag or commit stands for here, if that is known."""
         if is_commit(revision):
@@ -61,6 +77,17 @@ class CachedRepository:
         except OSError:
             return ()
         return tuple(sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True))
+
+
+def blob_of(entry: Path) -> Path | None:
+    """The blob that a snapshot's entry links to; its name is the hub's name for the content.
+
+    One link only is followed: a blob may itself be a link into a store under other names.
+    """
+    if not entry.is_symlink():
+        return None
+    target = Path(os.path.normpath(entry.parent / os.readlink(entry)))
+    return target if target.parent.name == "blobs" else None
 
 
 def files_under(folder: Path) -> Iterator[str]:

@@ -46,7 +46,11 @@ class Lock:
     accepted: dict[str, str] = field(default_factory=dict)
 
     def seen(self, repository: str, revision: str) -> SeenRepository | None:
-        return self.repositories.get(f"{repository}@{revision}")
+        return self.repositories.get(key_of(repository, revision))
+
+
+def key_of(repository: str, revision: str) -> str:
+    return f"{repository}@{revision}"
 
 
 def lock_path() -> Path:
@@ -70,25 +74,37 @@ def read() -> Lock:
 
 
 def update(change: Callable[[Lock], Lock]) -> Lock:
-    """Record a change, as one atomic replacement; raises ``UnwritableFile``."""
-    lock = change(read())
+    """Record a change, as one atomic replacement; raises ``UnwritableFile``.
+
+    Two programs that record at the same time wait for each other.
+    """
+    from filelock import FileLock
+
     path = lock_path()
-    text = json.dumps({"version": _VERSION, **asdict(lock)}, indent=2, sort_keys=True)
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock")):
+            lock = change(read())
+            _replace(path, json.dumps({"version": _VERSION, **asdict(lock)}, indent=2))
+    except OSError as error:
+        raise UnwritableFile(f"{path} cannot be written: {error.strerror}.") from None
+    return lock
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = None
+    try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as file:
             temporary = file.name
             file.write(text + "\n")
         os.replace(temporary, path)
-    except OSError as error:
+    except OSError:
         if temporary is not None:
             with suppress(OSError):
                 os.unlink(temporary)
-        raise UnwritableFile(f"{path} cannot be written: {error.strerror}.") from None
-    return lock
+        raise
 
 
 def _parsed(data: Any, path: Path) -> Lock:
