@@ -1,0 +1,93 @@
+"""What networks weigh, what running one takes, and giving a device its memory back."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+def module_bytes(module: nn.Module) -> int:
+    """Bytes of a network's parameters and buffers as they are, on any device, meta included."""
+    return sum(t.numel() * t.element_size() for t in _weights(module))
+
+
+def parameter_count(module: nn.Module) -> int:
+    return sum(t.numel() for t in module.parameters())
+
+
+def largest_leaf(module: nn.Module) -> int:
+    """Parameters of the largest layer: what sequential offloading holds on the device at once."""
+    return max(sum(p.numel() for p in m.parameters(recurse=False)) for m in module.modules())
+
+
+def activation_peak(run: Callable[[], Any]) -> int:
+    """The most bytes that tensors made inside ``run`` take up at one time.
+
+    Counted from the operators' outputs, so that it is exact for what PyTorch is asked to hold and
+    the same on the meta device, where a full-size network runs in a second and takes no memory.
+    Workspaces inside kernels are not seen. Attention counts as its output alone, which is what the
+    fused kernels of every backend hold.
+    """
+    with torch.no_grad(), _FusedAttention(), _LiveBytes() as live:
+        run()
+    return live.peak
+
+
+def _weights(module: nn.Module) -> Iterator[Tensor]:
+    return itertools.chain(module.parameters(), module.buffers())
+
+
+class _FusedAttention(TorchFunctionMode):
+    """Runs SDPA as one operator: on the meta device PyTorch would write out the scores."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is nn.functional.scaled_dot_product_attention:
+            given = dict(zip(("query", "key", "value"), args, strict=False)) | kwargs
+            q, v = given["query"], given["value"]
+            if q.is_meta:
+                return q.new_empty(*q.shape[:-1], v.shape[-1])
+        return func(*args, **kwargs)
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Adds up storages from when an operator makes them until they are freed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = 0
+        self.peak = 0
+        self._known: dict[int, weakref.ref] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        given = {t.untyped_storage()._cdata for t in _tensors((args, kwargs))}
+        out = func(*args, **kwargs)
+        for tensor in _tensors(out):
+            storage = tensor.untyped_storage()
+            if storage._cdata not in given and storage._cdata not in self._known:
+                self._add(storage)
+        return out
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+
+        def forget(_: weakref.ref) -> None:
+            del self._known[key]
+            self.live -= size
+
+        self._known[key] = weakref.ref(storage, forget)
+        self.live += size
+        self.peak = max(self.peak, self.live)
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
