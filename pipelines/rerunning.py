@@ -40,7 +40,26 @@ def again(
     ``InvalidRequest`` for a document without a recipe and for a picture that changed, and
     whatever ``decompose`` and ``generate`` raise.
     """
-    request = recipe_of(made, changes)
+    return run_recipe(
+        recipe_of(made, changes),
+        pictures,
+        runtime=runtime,
+        limits=limits,
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def run_recipe(
+    request: DecomposeRequest | GenerateRequest,
+    pictures: Mapping[InputRole, PictureSource] | None = None,
+    *,
+    runtime: Runtime | None = None,
+    limits: Limits | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> tuple[Document, ...]:
+    """What a request of any task makes; see ``again``."""
     if isinstance(request, GenerateRequest):
         return generate(
             request, pictures, runtime=runtime, limits=limits, progress=progress, cancel=cancel

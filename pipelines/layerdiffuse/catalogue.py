@@ -38,7 +38,8 @@ class Mode:
     takes_background: bool = False
     strength: float = 1.0
     ending_step: float = 1.0
-    guidance: float | None = None  # where the mode's differs from the family's
+    guidance: float | None = None  # this and the next where the mode's differs from the family's
+    scheduler: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,13 @@ SDXL = Family(
             weights=("layerdiffuse-sdxl-bg2ble", "layerdiffuse-sdxl-bgble2fg", _SDXL_DECODER),
             takes_inputs=("background",),
             takes_background=True,
+            scheduler="euler a",  # DPM++ leaves artefacts with bgble2fg
         ),
         "fg2bg": Mode(
             "a given foreground completed with a background",
             weights=("layerdiffuse-sdxl-fg2ble", "layerdiffuse-sdxl-fgble2bg"),
             needs_inputs=("foreground",),
+            takes_inputs=("blended",),
             foregrounds="none",
             takes_background=True,
             ending_step=0.5,
@@ -138,6 +141,8 @@ SDXL = Family(
             "a given background completed with foregrounds",
             weights=("layerdiffuse-sdxl-bg2ble", "layerdiffuse-sdxl-bgble2fg", _SDXL_DECODER),
             needs_inputs=("background",),
+            takes_inputs=("blended",),
+            scheduler="euler a",
         ),
         "img2img": Mode(
             "a given picture varied, transparency included",

@@ -136,9 +136,9 @@ def calls_of(request: GenerateRequest, pictures: Mapping[InputRole, Picture]) ->
         return layers + 2
     if request.method != "layerdiffuse-sdxl" or request.mode == "img2img":
         return 1
-    if request.mode == "fg2bg":
-        return 2
-    return 2 * layers + (request.mode == "bg+fg" and "background" not in pictures)
+    makes_background = request.mode == "bg+fg" and "background" not in pictures
+    each = 1 if "blended" in pictures else 2
+    return each * layers + makes_background
 
 
 def _foregrounds_only(story: Story) -> Chain:
@@ -183,14 +183,12 @@ def _foregrounds(story: Story) -> Generator[Call, Made, list[Layer]]:
 def _behind(story: Story, layers: list[Layer], first_call: int) -> Chain:
     """A background for ``layers``: what the whole would look like, then the whole without them."""
     text, behind = whole(story.request), text_of_background(story.request)
-    shown = flattened(layers, story.extent)
-    seeds = story.seed(first_call), story.seed(first_call + 1)
-    given = {"foreground": shown}
-    together = yield Call("fg2ble", {"blended": text}, story.extent, seeds[0], given)
-    blended = story.layer(together, "blended", text, seeds[0])
-    given |= {"blended": together.frames["blended"]}
-    made = yield Call("fgble2bg", {"background": behind}, story.extent, seeds[1], given)
-    background = story.layer(made, "background", behind, seeds[1])
+    given = {"foreground": flattened(layers, story.extent)}
+    blended = yield from _together(story, "fg2ble", text, given, first_call)
+    seed = story.seed(first_call + 1)
+    given |= {"blended": blended.pixels}
+    made = yield Call("fgble2bg", {"background": behind}, story.extent, seed, given)
+    background = story.layer(made, "background", behind, seed)
     return stack(story.extent, background=background, foregrounds=layers, blended=blended)
 
 
@@ -201,15 +199,26 @@ def _in_front(story: Story, background: Layer, first_call: int) -> Chain:
     names = story.request.foregrounds
     for index, text in enumerate(texts_of_foregrounds(story.request)):
         together_text = whole(story.request) if len(names) < 2 else text
-        seeds = [story.seed(first_call + 2 * index + step) for step in (0, 1)]
+        call = first_call + 2 * index
         given = {"background": flattened([background, *layers], story.extent)}
-        together = yield Call("bg2ble", {"blended": together_text}, story.extent, seeds[0], given)
-        blended = story.layer(together, "blended", together_text, seeds[0])
-        given |= {"blended": together.frames["blended"]}
-        made = yield Call("bgble2fg", {"foreground": text}, story.extent, seeds[1], given)
+        blended = yield from _together(story, "bg2ble", together_text, given, call)
+        seed = story.seed(call + 1)
+        given |= {"blended": blended.pixels}
+        made = yield Call("bgble2fg", {"foreground": text}, story.extent, seed, given)
         name = names[index] if names else ""
-        layers.append(story.layer(made, "foreground", text, seeds[1], name=name))
+        layers.append(story.layer(made, "foreground", text, seed, name=name))
     return stack(story.extent, background=background, foregrounds=layers, blended=blended)
+
+
+def _together(
+    story: Story, kind: Kind, text: str, given: Mapping[str, U8], call: int
+) -> Generator[Call, Made, Layer]:
+    """What it all looks like together: the user's own picture of it, or the network's."""
+    if "blended" in story.pictures:
+        return story.given_layer("blended", "blended")
+    seed = story.seed(call)
+    made = yield Call(kind, {"blended": text}, story.extent, seed, given)
+    return story.layer(made, "blended", text, seed)
 
 
 def _varied(story: Story) -> Chain:

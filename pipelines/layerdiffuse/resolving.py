@@ -49,7 +49,7 @@ def resolve(
         guidance=_given(_given(request.guidance, mode.guidance), defaults.guidance),
         strength=_given(request.strength, mode.strength),
         ending_step=_given(request.ending_step, mode.ending_step),
-        scheduler=request.scheduler or defaults.scheduler,
+        scheduler=request.scheduler or mode.scheduler or defaults.scheduler,
         base=request.base or defaults.base,
         variant=_variant(request, family, mode),
         negative_prompt=_given(request.negative_prompt, defaults.negative_prompt),
@@ -109,9 +109,8 @@ def _check_inputs(mode_id: str, mode: Mode, pictures: Pictures) -> None:
             f"The mode {mode_id!r} has no use for a picture as {unused[0]}.",
             advice="Leave it out, or choose another mode.",
         )
-    given = pictures.get("foreground")
-    if given is not None:
-        alpha = given.pixels[..., 3]
+    if "foreground" in pictures:
+        alpha = pictures["foreground"].pixels[..., 3]
         if not alpha.any() or alpha.min() == np.iinfo(alpha.dtype).max:
             what = "opaque everywhere" if alpha.any() else "empty"
             raise InvalidRequest(
@@ -120,7 +119,7 @@ def _check_inputs(mode_id: str, mode: Mode, pictures: Pictures) -> None:
             )
 
 
-def _option(role: InputRole) -> str:
+def _option(role: str) -> str:
     return "--image" if role == "image" else f"--{role}-image"
 
 
@@ -131,6 +130,8 @@ def _check_texts(request: GenerateRequest, mode_id: str, mode: Mode) -> None:
     if count > {"none": 0, "one": 1, "many": count}[mode.foregrounds]:
         most = "none" if mode.foregrounds == "none" else "one"
         raise InvalidRequest(f"The mode {mode_id!r} takes {most} of the foregrounds given.")
+    if count > 1 and request.input("blended") is not None:
+        raise InvalidRequest("A blended picture shows one foreground, not several.")
     if request.boxes and not mode.takes_boxes:
         raise InvalidRequest(f"The mode {mode_id!r} places layers itself, so it takes no boxes.")
     if request.background and not mode.takes_background:

@@ -10,7 +10,17 @@ from typing import Annotated
 
 import typer
 
-from layerstudio.ui.cli import bench, decompose, doctor, export, inspecting, methods, split, verify
+from layerstudio.ui.cli import (
+    bench,
+    decompose,
+    doctor,
+    export,
+    generate,
+    inspecting,
+    methods,
+    split,
+    verify,
+)
 from layerstudio.ui.cli.boundary import show_tracebacks
 
 # What a script behind a command understands is for the script to say.
@@ -19,12 +29,13 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 # Rich help would cost its import on every --help and every completion.
 app = typer.Typer(
     name="layerstudio",
-    help="Layered images: take flat pictures apart, inspect them, write them for other programs.",
+    help="Layered images: make them from text, take pictures apart, write them for any program.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("generate")(generate.generate)
 app.command("decompose")(decompose.decompose)
 app.command("split")(split.split)
 app.command("export")(export.export)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from layerstudio.errors import InvalidRequest, UnreadableFile, UnwritableFile
 from layerstudio.io.files import FORMATS, format_of
+from layerstudio.io.names import file_stem
 from layerstudio.io.picture import refuse_address
 
 # In a folder only files named like flat pictures are taken: layered files lie there as results.
@@ -77,6 +78,43 @@ def targets_for(
     ]
 
 
+def targets_of_new(
+    stem: str,
+    count: int,
+    out: Path | None,
+    suffixes: tuple[str, ...] | None,
+    overwrite: bool = False,
+) -> list[tuple[Path, ...]]:
+    """The files to write for ``count`` new pictures: numbered if there are several.
+
+    ``out`` with a suffix of the table names the file, any other is the folder, by default the
+    current one; there the names are called by ``stem``, and numbers go on after those that are
+    taken unless ``overwrite``. Raises as ``targets_for`` does.
+    """
+    if out is not None and out.suffix.lower() in FORMATS and not _is_plain_folder(out):
+        if suffixes not in (None, (out.suffix.lower(),)):
+            raise InvalidRequest(
+                f"{str(out)!r} is one format, and this run writes others.",
+                advice="Give a folder with -o.",
+            )
+        return [(path,) for path in _numbered(out.parent, out.stem, (out.suffix,), count, 1)]
+    folder = out or Path()
+    if not folder.is_dir():
+        raise UnwritableFile(
+            f"The folder {str(folder)!r} does not exist.",
+            advice=f"Make it first, or name a file ending in one of {', '.join(FORMATS)}.",
+        )
+    name, endings = file_stem(stem, set(), "picture"), suffixes or (".psd",)
+    first = 1
+    while not overwrite and any(
+        path.exists() for path in _numbered(folder, name, endings, count, first)
+    ):
+        first += 1
+    paths = _numbered(folder, name, endings, count, first)
+    each = len(endings)
+    return [tuple(paths[start : start + each]) for start in range(0, len(paths), each)]
+
+
 def check_targets(targets: tuple[Path, ...], overwrite: bool) -> None:
     """Raise ``UnwritableFile``, before any work, for what could not be written after it."""
     for target in targets:
@@ -91,6 +129,17 @@ def check_targets(targets: tuple[Path, ...], overwrite: bool) -> None:
             raise UnwritableFile(
                 f"{str(target)!r} exists already.", advice="Add --overwrite to replace it."
             )
+
+
+def _numbered(
+    folder: Path, stem: str, suffixes: tuple[str, ...], count: int, first: int
+) -> list[Path]:
+    """All suffixes of the first picture, then of the next; one alone, the first, has no number."""
+    if (count, first) == (1, 1):
+        stems = [stem]
+    else:
+        stems = [f"{stem}-{number}" for number in range(first, first + count)]
+    return [folder / f"{name}{suffix}" for name in stems for suffix in suffixes]
 
 
 def _is_plain_folder(path: Path) -> bool:
