@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -13,65 +12,16 @@ from filelock import Timeout
 from huggingface_hub.utils import WeakFileLock
 
 from layerstudio.errors import UnreadableFile, UnwritableFile
-from layerstudio.progress import CancelToken, Progress, ProgressCallback
+from layerstudio.progress import CancelToken, ProgressCallback
 from layerstudio.weights import lock
 from layerstudio.weights.hub import Hub, RemoteFile, RemoteRepository, refusals_of
-from layerstudio.weights.hub_cache import CachedRepository, default_root
+from layerstudio.weights.hub_cache import CachedRepository, default_root, remove_empty_folders
 from layerstudio.weights.integrity import Digest, difference, digest
+from layerstudio.weights.progress import Meter
 from layerstudio.weights.subject import Subject
 from layerstudio.weights.transfer import download, place, size_of, unwritable
 
-_REPORT_EVERY = 0.1  # seconds
 _WAIT = 0.5  # seconds between looks at whether another program's download is done
-
-
-@dataclass(frozen=True)
-class DownloadProgress(Progress):
-    """The bytes behind ``fraction``: of this file, and of all; sizes None where unknown."""
-
-    file: str = ""
-    file_done: int = 0
-    file_size: int | None = None
-    done: int = 0
-    total: int | None = None
-
-
-class Meter:
-    """Adds the files up and reports, at most ten times a second."""
-
-    def __init__(self, files: list[RemoteFile], callback: ProgressCallback) -> None:
-        self._callback = callback
-        sizes = [file.size for file in files]
-        self._total = sum(size or 0 for size in sizes) if None not in sizes else None
-        self._count = len(files)
-        self._finished_files = 0
-        self._finished_bytes = 0
-        self._next_report = 0.0
-
-    def report(self, verb: str, file: RemoteFile, done: int, *, at_once: bool = False) -> None:
-        """``done`` bytes of a file have come ("downloading") or been read ("checking")."""
-        now = time.monotonic()
-        if now < self._next_report and not at_once:
-            return
-        self._next_report = now + _REPORT_EVERY
-        sum_done = self._finished_bytes + done
-        fraction = sum_done / self._total if self._total else self._finished_files / self._count
-        self._callback(
-            DownloadProgress(
-                stage=f"{verb} {file.path}",
-                fraction=min(fraction, 1.0),
-                file=file.path,
-                file_done=done,
-                file_size=file.size,
-                done=sum_done,
-                total=self._total,
-            )
-        )
-
-    def finish(self, file: RemoteFile, size: int) -> None:
-        self._finished_files += 1
-        self._finished_bytes += size
-        self.report("has", replace(file, size=size), 0, at_once=True)
 
 
 @dataclass(frozen=True)
@@ -93,13 +43,14 @@ class Download:
         name = self.subject.repository
         files = [self.hub.file(name, self.remote, path, self.cancel) for path in paths]
         self._check_room(files)
-        meter = Meter(files, self.progress)
+        meter = Meter([file.size for file in files], self.progress)
         for file in files:
             with self._alone(file):
                 found = self._ensure(file, meter)
             self._record(file, found)
-            meter.finish(file, found.bytes)
+            meter.finish(file.path, found.bytes)
         self._name_commit()
+        remove_empty_folders(self.cached.partials_folder)
         return self.cached.snapshot(self.remote.commit)
 
     def _ensure(self, file: RemoteFile, meter: Meter) -> Digest:
@@ -113,12 +64,12 @@ class Download:
                         place(blob, blob, link)
                     return found
                 present.unlink()
-        partial = self.cached.partial(self.remote.commit, file.path)
+        partial = self._partial(file)
         with refusals_of(self.hub.endpoint, self.subject.repository, self.remote.commit, file.path):
             download(
                 self.hub.source(self.subject.repository, self.remote.commit, file),
                 partial,
-                lambda size: meter.report("downloading", file, size),
+                lambda size: meter.report("downloading", file.path, size, file.size),
                 self.cancel,
             )
         found = self._read(partial, file, meter)
@@ -132,12 +83,15 @@ class Download:
     def _link(self, file: RemoteFile) -> Path:
         return self.cached.snapshot(self.remote.commit) / file.path
 
+    def _partial(self, file: RemoteFile) -> Path:
+        return self.cached.partial(self.remote.commit, file.path)
+
     def _read(self, path: Path, file: RemoteFile, meter: Meter) -> Digest:
         size = size_of(path)
 
         def on_bytes(count: int) -> None:
             self.cancel.check()
-            meter.report("checking", file, size)
+            meter.report("checking", file.path, size, file.size)
 
         return digest(path, on_bytes)
 

@@ -97,3 +97,10 @@ def files_under(folder: Path) -> Iterator[str]:
             path = Path(parent, name)
             if path.is_file():
                 yield path.relative_to(folder).as_posix()
+
+
+def remove_empty_folders(root: Path) -> None:
+    """Delete the folders under ``root`` that hold nothing, and ``root`` if it holds nothing."""
+    for parent, _, _ in os.walk(root, topdown=False):
+        if not os.listdir(parent):
+            os.rmdir(parent)

@@ -11,7 +11,13 @@ from typing import Literal
 from layerstudio.errors import MissingWeights, UnwritableFile
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
 from layerstudio.weights import store
-from layerstudio.weights.hub_cache import CachedRepository, blob_of, default_root, files_under
+from layerstudio.weights.hub_cache import (
+    CachedRepository,
+    blob_of,
+    default_root,
+    files_under,
+    remove_empty_folders,
+)
 from layerstudio.weights.integrity import difference, digest
 from layerstudio.weights.patterns import matches, select
 from layerstudio.weights.registry import checkpoints
@@ -147,12 +153,10 @@ def _delete(path: Path) -> int:
 
 def _prune(cached: CachedRepository) -> None:
     """Delete folders that are empty now, and the names of commits that are gone."""
-    for root in (*cached.snapshots(), cached.partials_folder):
-        for folder in (*sorted(root.rglob("*"), reverse=True), root):
-            if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
-                folder.rmdir()
+    remove_empty_folders(cached.folder)
     refs = cached.folder / "refs"
     for ref in [path for path in refs.rglob("*") if path.is_file()]:
         commit = ref.read_text(encoding="ascii", errors="replace").strip()
         if not cached.snapshot(commit).is_dir():
             ref.unlink()
+    remove_empty_folders(cached.folder)

@@ -18,6 +18,7 @@ from layerstudio.ui.cli import (
     generate,
     inspecting,
     methods,
+    models,
     split,
     verify,
 )
@@ -42,6 +43,7 @@ app.command("export")(export.export)
 app.command("inspect")(inspecting.inspect)
 app.command("verify")(verify.verify)
 app.command("methods")(methods.methods)
+app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("bench", context_settings=PASS_ON)(bench.bench)
 
