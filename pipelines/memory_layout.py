@@ -1,0 +1,152 @@
+"""The memory that each stage of a run takes on a device, by what is kept there; needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from layerstudio.geometry import Extent
+from layerstudio.machine import GIB
+from layerstudio.models.sizes import (
+    FAMILIES,
+    TRANSPARENCY_DECODER,
+    Family,
+    FamilySizes,
+    denoise_values,
+    transparency_values,
+    vae_values,
+)
+
+# Kernels' workspaces and the allocator's rounding, which are not counted: a tenth of the
+# activations and this much. An allowance, not a measurement.
+_OVERHEAD_SHARE = 0.1
+_OVERHEAD = {"cuda": GIB // 2, "cpu": GIB // 4}
+
+_TRANSPARENCY_TILE = 2048  # pixels: the transparency decoder goes in tiles beyond this anyway
+_VALUE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+Dtype = Literal["float32", "float16", "bfloat16"]
+Offload = Literal["none", "model", "sequential"]
+Kind = Literal["cuda", "cpu"]
+Stage = Literal["encode", "sample", "decode"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """A run, as far as memory goes.
+
+    ``extent`` is the padded canvas in pixels, ``count`` how many results, ``frames`` how many
+    pictures each is made of together (3 for SD 1.5's foreground, background and blend), ``guided``
+    whether guidance doubles the batch, ``augment`` the passes of the transparency decoder (0 if it
+    is not used), ``extra_parameters`` those of patches, LoRA, ControlNet and IP-Adapter beside the
+    denoiser. ``sizes`` are the networks' if they are other than the family's published ones.
+    """
+
+    family: Family
+    extent: Extent
+    count: int = 1
+    frames: int = 1
+    guided: bool = True
+    augment: int = 8
+    extra_parameters: int = 0
+    sizes: FamilySizes | None = None
+
+    @property
+    def networks(self) -> FamilySizes:
+        return self.sizes or FAMILIES[self.family]
+
+    @property
+    def branches(self) -> int:
+        """Forward passes that a step makes of each picture."""
+        return 2 if self.guided else 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is where, in which precision, and what each stage of a run then takes of the device.
+
+    ``kind`` is "cuda" or "cpu", ``tile`` the autoencoder's in pixels.
+    """
+
+    needs: Needs
+    kind: str
+    dtype: Dtype
+    offload: Offload
+    tile: int | None
+
+    @property
+    def value(self) -> int:
+        return _VALUE_BYTES[self.dtype]
+
+    @property
+    def vae_value(self) -> int:
+        upcast = self.needs.networks.vae_overflows_in_half and self.dtype == "float16"
+        return 4 if upcast else self.value
+
+    def weights(self, stage: Stage) -> int:
+        """Bytes of the networks on the device while a stage runs."""
+        parts = self._parts()
+        if self.offload == "sequential":
+            return self._largest_layer(stage)
+        if self.offload == "model":
+            encoders = [n.parameters * self.value for n in self.needs.networks.encoders]
+            return max(encoders) if stage == "encode" else parts[stage]
+        # The text encoders leave a GPU when they are done; on a CPU there is nowhere to go.
+        is_released = self.kind == "cuda" and stage != "encode"
+        return sum(parts.values()) - (parts["encode"] if is_released else 0)
+
+    def host(self) -> int:
+        """Bytes of main memory that a GPU's weights need: all, or those on their way to it."""
+        parts = self._parts()
+        return max(parts.values()) if self.offload == "none" else sum(parts.values())
+
+    def encode(self) -> int:
+        """Bytes while the prompts become embeddings."""
+        prompts = self.needs.branches
+        return self._total("encode", prompts * self.needs.networks.encode_values * self.value)
+
+    def sample(self, batch: int) -> int:
+        """Bytes while so many results are sampled together."""
+        needs = self.needs
+        pictures = batch * needs.frames * needs.branches
+        return self._total(
+            "sample", denoise_values(needs.networks, *needs.extent, pictures) * self.value
+        )
+
+    def decode(self, pictures: int) -> int:
+        """Bytes while the autoencoder decodes so many pictures together."""
+        extent, results = self.needs.extent, self.needs.count * self.needs.frames
+        kept = 3 * results * extent.width * extent.height
+        values = vae_values(*extent, pictures, self.tile) + kept
+        return self._total("decode", values * self.vae_value)
+
+    def separate(self, passes: int) -> int:
+        """Bytes while pictures become colour and alpha, so many passes of the decoder together."""
+        extent, results = self.needs.extent, self.needs.count
+        kept = 4 * results * extent.width * extent.height
+        values = kept + transparency_values(
+            *extent, self.needs.augment, passes, tile=_TRANSPARENCY_TILE
+        )
+        return self._total("decode", values * self.value)
+
+    def _total(self, stage: Stage, activations: int) -> int:
+        overhead = int(activations * _OVERHEAD_SHARE) + _OVERHEAD[self.kind]
+        return self.weights(stage) + activations + overhead
+
+    def _parts(self) -> dict[Stage, int]:
+        sizes = self.needs.networks
+        transparency = TRANSPARENCY_DECODER.parameters if self.needs.augment else 0
+        return {
+            "encode": sum(n.parameters for n in sizes.encoders) * self.value,
+            "sample": (sizes.denoiser.parameters + self.needs.extra_parameters) * self.value,
+            "decode": sizes.vae.parameters * self.vae_value + transparency * self.value,
+        }
+
+    def _largest_layer(self, stage: Stage) -> int:
+        sizes = self.needs.networks
+        layers: dict[Stage, int] = {
+            "encode": max(n.largest_layer for n in sizes.encoders),
+            "sample": sizes.denoiser.largest_layer,
+            "decode": max(sizes.vae.largest_layer, TRANSPARENCY_DECODER.largest_layer),
+        }
+        return layers[stage] * (self.vae_value if stage == "decode" else self.value)

@@ -1,0 +1,264 @@
+"""What a run will take, and how to carry it out in the memory that is free; needs no torch.
+
+A run has three stages: encoding the text, sampling, decoding. In each, the networks that are on the
+device and the activations of the one that works must fit (``memory_layout.py``). What is chosen is
+the first that fits, from the fastest and most exact to the slowest:
+
+1. everything on the device, 2. one network at a time (``model``), 3. the same two with the
+autoencoder in tiles, 4. one layer at a time (``sequential``), whole and in tiles. On a CPU, which
+has nothing to offload to, 1 and 3 in float32 and then in bfloat16.
+
+Inside each, as many pictures are sampled and decoded and as many passes of the transparency
+decoder are run together as fit; fewer at a time give the same pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Literal
+
+from layerstudio.errors import InvalidRequest, OutOfMemory
+from layerstudio.geometry import Extent
+from layerstudio.machine import GIB
+from layerstudio.models.sizes import Family
+from layerstudio.pipelines.memory_layout import Dtype, Kind, Layout, Needs, Offload
+from layerstudio.pipelines.runtime import ResolvedRuntime, Runtime
+
+__all__ = ["TILE", "Free", "Needs", "Plan", "advice", "plan"]
+
+TILE = 512  # pixels: the size that SD 1.5's autoencoder was trained at, small for every other
+_MULTIPLE = 64  # pixels: what the sizes proposed are multiples of, as the transparency decoder's
+_MIN_SIDE = 256  # pixels: what is worth proposing
+_OTHERS_SHARE = 0.05  # of free main memory, left to the programs that run beside us
+_UNKNOWN = 2**62  # bytes: room where the system does not say
+
+_TITLES: dict[Family, str] = {"sdxl": "SDXL", "sd15": "SD 1.5", "flux": "FLUX"}
+_OFFLOAD_WORDS: dict[Offload, str] = {
+    "none": "all networks on the device",
+    "model": "one network at a time on the device",
+    "sequential": "one layer at a time on the device, which is slow",
+}
+
+Attention = Literal["xformers", "sdpa", "flash"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Free:
+    """What a machine offers: bytes on the device and in main memory, None where unknown.
+
+    On a CPU only ``host_bytes`` counts. ``attention`` is what half precision gets on the device.
+    """
+
+    device: str = "cpu"
+    device_bytes: int | None = None
+    host_bytes: int | None = None
+    attention: Attention = "sdpa"
+
+    @property
+    def kind(self) -> Kind:
+        return "cuda" if self.device.startswith("cuda") else "cpu"
+
+    @property
+    def room(self) -> int:
+        """Bytes that a run may take on the device that works."""
+        if self.kind == "cuda":
+            return _UNKNOWN if self.device_bytes is None else self.device_bytes
+        return _UNKNOWN if self.host_bytes is None else int(self.host_bytes * (1 - _OTHERS_SHARE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a run is carried out. ``stages`` are the estimated bytes on the device in each.
+
+    ``sample_batch`` results are sampled at a time, ``augment_batch`` passes of the transparency
+    decoder run at a time; both at least 1.
+    """
+
+    needs: Needs
+    free: Free
+    runtime: ResolvedRuntime
+    sample_batch: int
+    augment_batch: int
+    stages: dict[str, int]
+
+
+def plan(needs: Needs, free: Free, runtime: Runtime | None = None) -> Plan:
+    """How to carry a run out; what ``runtime`` fixes is kept, what it leaves to us is chosen.
+
+    Raises ``OutOfMemory`` if nothing fits, with what would as its advice, and ``InvalidRequest``
+    for a runtime that contradicts itself.
+    """
+    runtime = runtime or Runtime()
+    found = _first_fit(needs, free, runtime)
+    if found is None:
+        raise OutOfMemory(_shortage(needs, free, runtime), advice=advice(needs, free, runtime))
+    return found
+
+
+def advice(needs: Needs, free: Free, runtime: Runtime | None = None) -> str:
+    """Up to three changes to a run, each of which makes it fit by itself, as a sentence."""
+    proposals = list(dict.fromkeys(_proposals(needs, free, runtime or Runtime())))
+    if not proposals:
+        return "No setting makes it fit: use a machine with more memory."
+    return f"What would fit: {'; or '.join(proposals[:3])}."
+
+
+def _first_fit(needs: Needs, free: Free, runtime: Runtime) -> Plan | None:
+    plans = (_fitted(layout, free) for layout in _layouts(needs, free, runtime))
+    found = next((plan for plan in plans if plan is not None), None)
+    if found is None:
+        return None
+    return replace(found, runtime=replace(found.runtime, reason=_reason(found)))
+
+
+def _layouts(needs: Needs, free: Free, runtime: Runtime) -> Iterator[Layout]:
+    """Every way to carry a run out that ``runtime`` allows, the best first."""
+    if free.kind == "cpu" and runtime.offload not in ("auto", "none"):
+        raise InvalidRequest(
+            f"Offloading “{runtime.offload}” moves weights off a GPU, and the run is on the CPU.",
+            advice="Leave it at auto.",
+        )
+    on_gpu: tuple[Dtype, ...] = (needs.networks.half,)
+    choices: tuple[Dtype, ...] = on_gpu if free.kind == "cuda" else ("float32", "bfloat16")
+    dtypes = choices if runtime.dtype == "auto" else (runtime.dtype,)
+    tiles = (None, TILE) if max(needs.extent) > TILE else (None,)
+    groups: list[list[Offload]] = [["none", "model"], ["sequential"]]
+    if free.kind == "cpu":
+        groups = [["none"]]
+    for dtype, group, tile in product(dtypes, groups, tiles):
+        for offload in group:
+            if runtime.offload == "auto" or runtime.offload == offload:
+                yield Layout(needs, free.kind, dtype, offload, tile)
+
+
+def _fitted(layout: Layout, free: Free) -> Plan | None:
+    """The plan of a layout with the largest batches that fit; None if not even one does."""
+    needs = layout.needs
+    is_gpu = free.kind == "cuda"
+    if is_gpu and free.host_bytes is not None and layout.host() > free.host_bytes:
+        return None
+    # One at a time is no slower on a CPU, where a single picture keeps every core busy.
+    most_pictures = needs.count * needs.frames if is_gpu else 1
+    most_passes = needs.augment if is_gpu else min(needs.augment, 1)
+    samples = _largest(needs.count, layout.sample, free.room)
+    pictures = _largest(most_pictures, layout.decode, free.room)
+    passes = _largest(most_passes, layout.separate, free.room)
+    fits = samples and pictures and (passes or not needs.augment)
+    if not fits or layout.encode() > free.room:
+        return None
+    stages = {
+        "encode": layout.encode(),
+        "sample": layout.sample(samples),
+        "decode": layout.decode(pictures),
+        "separate": layout.separate(passes) if needs.augment else 0,
+    }
+    resolved = ResolvedRuntime(
+        device=free.device,
+        dtype=layout.dtype,
+        attention="sdpa" if is_gpu and layout.dtype == "float32" else free.attention,
+        offload=layout.offload,
+        vae_slicing=pictures < needs.count * needs.frames,
+        vae_tiling=layout.tile is not None,
+        decode_batch=pictures,
+        peak_bytes=max(stages.values()),
+    )
+    return Plan(
+        needs=needs, free=free, runtime=resolved, sample_batch=samples,
+        augment_batch=max(passes, 1), stages=stages,
+    )  # fmt: skip
+
+
+def _largest(most: int, cost: Callable[[int], int], room: int) -> int:
+    """The largest of most, half of it, a quarter, ... that fits; 0 if not even 1 does."""
+    while most and cost(most) > room:
+        most //= 2
+    return most
+
+
+def _reason(plan: Plan) -> str:
+    """One sentence for the user: what was chosen, and why nothing faster."""
+    needs, chosen = plan.needs, plan.runtime
+    how = [f"in {chosen.dtype}"]
+    if plan.free.kind == "cuda":
+        how.append(_OFFLOAD_WORDS[chosen.offload])
+    if plan.sample_batch < needs.count:
+        how.append(f"{plan.sample_batch} of {needs.count} pictures at a time")
+    if chosen.vae_tiling:
+        how.append(f"decoding in tiles of {TILE} px")
+    text = f"{_named(needs)} on {chosen.device}: {', '.join(how)}; about {_gib(chosen.peak_bytes)}"
+    if plan.free.room != _UNKNOWN:
+        text += f" of the {_gib(plan.free.room)} free"
+    whole = _least(Layout(needs, plan.free.kind, chosen.dtype, "none", None))
+    return (
+        f"{text}, {_gib(whole)} without offloading or tiles."
+        if whole > plan.free.room
+        else text + "."
+    )
+
+
+def _shortage(needs: Needs, free: Free, runtime: Runtime) -> str:
+    """Which memory is too small, and how large it would have to be at least."""
+    layouts = list(_layouts(needs, free, runtime))
+    least = min(_least(layout) for layout in layouts)
+    if least <= free.room:
+        fitting = [layout for layout in layouts if _least(layout) <= free.room]
+        host = min(layout.host() for layout in fitting)
+        return (
+            f"{_named(needs)} needs about {_gib(host)} of main memory for weights that are not on "
+            f"the GPU, and {_gib(free.host_bytes or 0)} are free."
+        )
+    where = "main memory" if free.kind == "cpu" else f"memory on {free.device}"
+    return (
+        f"{_named(needs)} needs at least {_gib(least)} of {where}, and {_gib(free.room)} are free."
+    )
+
+
+def _least(layout: Layout) -> int:
+    """The peak of a layout with one picture and one pass at a time."""
+    separate = layout.separate(1) if layout.needs.augment else 0
+    return max(layout.encode(), layout.sample(1), layout.decode(1), separate)
+
+
+def _proposals(needs: Needs, free: Free, runtime: Runtime) -> Iterator[str]:
+    """Changes that make a run fit, the least painful first."""
+
+    def fits(needs: Needs, runtime: Runtime = runtime) -> bool:
+        return _first_fit(needs, free, runtime) is not None
+
+    if runtime.offload != "auto":
+        found = _first_fit(needs, free, replace(runtime, offload="auto"))
+        if found is not None:
+            yield f"offload {found.runtime.offload}"
+    if runtime.dtype == "float32":
+        lighter: Dtype = needs.networks.half if free.kind == "cuda" else "bfloat16"
+        if fits(needs, replace(runtime, dtype=lighter)):
+            yield lighter
+    if needs.count > 1 and fits(replace(needs, count=1)):
+        yield "one picture at a time"
+    smaller = next(filter(fits, _smaller(needs)), None)
+    if smaller is not None:
+        yield f"{smaller.extent.width} x {smaller.extent.height} pixels"
+    lighter_families: tuple[Family, ...] = ("sdxl", "sd15")
+    for family in lighter_families[0 if needs.family == "flux" else 1 :]:
+        other = Needs(family=family, extent=needs.extent, augment=needs.augment)
+        if family != needs.family and fits(other):
+            yield f"a method on {_TITLES[family]}"
+
+
+def _smaller(needs: Needs) -> Iterator[Needs]:
+    """The run at three quarters, a half, three eighths and a quarter of its sides."""
+    for share in (0.75, 0.5, 0.375, 0.25):
+        sides = (max(int(side * share) // _MULTIPLE, 1) * _MULTIPLE for side in needs.extent)
+        extent = Extent(*sides)
+        if min(extent) >= min(_MIN_SIDE, *needs.extent):
+            yield replace(needs, extent=extent)
+
+
+def _named(needs: Needs) -> str:
+    return f"{_TITLES[needs.family]} at {needs.extent.width} x {needs.extent.height}"
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
