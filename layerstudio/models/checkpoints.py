@@ -101,7 +101,7 @@ def _read_pickled(path: Path) -> State:
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         raise UnreadableFile(
-            f"{path.name!r} holds more than tensors; code in it was not run.",
+            f"{path.name!r} is damaged or holds more than tensors; no code in it was run.",
             advice="Use a .safetensors copy of the same weights.",
         ) from error
     # What PyTorch raises for a damaged file depends on where the damage is.
