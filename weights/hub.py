@@ -132,7 +132,8 @@ class Hub:
 
 
 def _tried(call: Callable[[], R], cancel: CancelToken) -> R:
-    retries = Retries(cancel)
+    """A question to the hub, with few retries: without a network one wants to know soon."""
+    retries = Retries(cancel, limit=2)
     while True:
         try:
             cancel.check()

@@ -86,8 +86,9 @@ def size_of(path: Path) -> int:
 class Retries:
     """Failures in a row, and the growing pauses after them."""
 
-    def __init__(self, cancel: CancelToken) -> None:
+    def __init__(self, cancel: CancelToken, limit: int = RETRIES) -> None:
         self._cancel = cancel
+        self._limit = limit
         self._failures = 0
 
     def begin_again(self) -> None:
@@ -97,7 +98,7 @@ class Retries:
         """Pause before the next attempt, or raise what it is no use to try again."""
         self._cancel.check()
         self._failures += 1
-        if self._failures > RETRIES or not _is_passing(error):
+        if self._failures > self._limit or not _is_passing(error):
             raise error
         pause = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
         ends = time.monotonic() + max(pause, _asked_pause(error))
