@@ -1,7 +1,7 @@
 """Opt-in markers: tests that need more than a plain machine skip, and say why."""
 
 import pytest
-from tiny_fixtures import tiny_flux, tiny_sd15, tiny_sdxl  # noqa: F401 (fixtures of every test)
+from tiny_fixtures import one_thread, tiny_flux, tiny_sd15, tiny_sdxl  # noqa: F401 (fixtures)
 
 OPT_IN = {
     "gpu": "needs a CUDA device",

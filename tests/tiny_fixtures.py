@@ -9,7 +9,15 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def one_thread() -> None:
+    """Toy networks take far longer on several threads, above all beside other test workers."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_sdxl(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SDXL in diffusers' folders."""
     from tiny_checkpoints import write_sdxl
 
@@ -17,7 +25,7 @@ def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_sd15(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_sd15(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SD 1.5 in diffusers' folders."""
     from tiny_checkpoints import write_sd15
 
@@ -25,7 +33,7 @@ def tiny_sd15(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_flux(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """FLUX.1-dev in diffusers' folders."""
     from tiny_checkpoints import write_flux
 
