@@ -80,8 +80,8 @@ class Layout:
 
     @property
     def vae_value(self) -> int:
-        upcast = self.needs.networks.vae_overflows_in_half and self.dtype == "float16"
-        return 4 if upcast else self.value
+        is_upcast = self.needs.networks.is_vae_upcast and self.dtype == "float16"
+        return 4 if is_upcast else self.value
 
     def weights(self, stage: Stage) -> int:
         """Bytes of the networks on the device while a stage runs."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from accelerate.hooks import CpuOffload
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -39,6 +41,43 @@ def activation_peak(run: Callable[[], Any]) -> int:
     with torch.no_grad(), _FusedAttention(), _LiveBytes() as live:
         run()
     return live.peak
+
+
+@contextmanager
+def released(*modules: nn.Module | None, device: torch.device | str) -> Iterator[None]:
+    """Networks that are needed on ``device`` inside the ``with`` only, such as text encoders.
+
+    Afterwards they are in main memory and the device has room for what follows. Networks that
+    accelerate offloads come and go by its hooks; those of whole models are sent off at once
+    instead of when the next one is called. Nothing moves on a CPU.
+    """
+    there = [module for module in modules if module is not None]
+    if torch.device(device).type == "cpu":
+        yield
+        return
+    for module in there:
+        if not hasattr(module, "_hf_hook"):
+            module.to(device)
+    try:
+        yield
+    finally:
+        for module in there:
+            _send_off(module)
+        empty_cache()
+
+
+def empty_cache() -> None:
+    """Give memory that PyTorch keeps for later back to the GPU, where one is in use."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _send_off(module: nn.Module) -> None:
+    hook: Any = getattr(module, "_hf_hook", None)
+    if hook is None:
+        module.to("cpu")
+    elif isinstance(hook, CpuOffload):
+        hook.init_hook(module)  # what accelerate itself does to offload it
 
 
 def _weights(module: nn.Module) -> Iterator[Tensor]:

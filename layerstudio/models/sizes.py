@@ -30,7 +30,8 @@ class FamilySizes:
 
     ``encode_values`` is per prompt, ``denoise_values`` per position of the denoiser and picture of
     the batch. A position is ``pixels_per_position`` pixels wide and high; ``text_positions`` are
-    those of the prompt where it goes through the denoiser along with the picture.
+    those of the prompt where it goes through the denoiser along with the picture. A float16 run
+    decodes in float32 where ``is_vae_upcast``, as the autoencoder's config asks.
     """
 
     encoders: tuple[Network, ...]
@@ -41,7 +42,7 @@ class FamilySizes:
     pixels_per_position: int = LATENT_SCALE
     text_positions: int = 0
     half: Literal["float16", "bfloat16"] = "float16"
-    vae_overflows_in_half: bool = False
+    is_vae_upcast: bool = False
 
 
 _CLIP_L = Network(123_060_480, 37_945_344)
@@ -57,8 +58,7 @@ FAMILIES: dict[Family, FamilySizes] = {
         vae=_VAE_4,
         encode_values=4_139_828,
         denoise_values=5_084,
-        # Its activations leave fp16's range, so diffusers decodes in fp32 (`force_upcast`).
-        vae_overflows_in_half=True,
+        is_vae_upcast=True,  # its activations leave fp16's range
     ),
     "sd15": FamilySizes(
         encoders=(_CLIP_L,),
@@ -66,6 +66,7 @@ FAMILIES: dict[Family, FamilySizes] = {
         vae=_VAE_4,
         encode_values=1_537_844,
         denoise_values=8_339,
+        is_vae_upcast=True,  # its config leaves `force_upcast` at diffusers' default
     ),
     "flux": FamilySizes(
         encoders=(_CLIP_L, _T5_XXL),

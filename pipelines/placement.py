@@ -1,0 +1,111 @@
+"""A plan carried out: what the machine really has, and a diffusers pipeline set up on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from layerstudio.errors import InvalidRequest
+from layerstudio.machine import free_memory
+from layerstudio.models.attention import chosen, use_backend
+from layerstudio.models.memory import largest_leaf, parameter_count
+from layerstudio.models.sizes import FAMILIES, Family, FamilySizes, Network
+from layerstudio.pipelines.preflight import TILE, Free, Plan
+from layerstudio.pipelines.runtime import Runtime
+
+_ENCODERS = ("text_encoder", "text_encoder_2")
+_DENOISERS = ("unet", "transformer")
+# Every head of the three families' denoisers has a size that each backend takes.
+_HEAD_DIM = 64
+
+
+def free_now(runtime: Runtime | None = None) -> Free:
+    """What the run's device and main memory have free now, and the attention that runs there.
+
+    Raises ``InvalidRequest`` for a device or an attention backend that this machine does not have.
+    """
+    runtime = runtime or Runtime()
+    device = _device(runtime.device)
+    half = torch.float16 if device.type == "cuda" else torch.float32
+    choice = chosen(runtime.attention, device=device, dtype=half, head_dim=_HEAD_DIM)
+    on_device = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    return Free(
+        device=str(device),
+        device_bytes=on_device,
+        host_bytes=free_memory(),
+        attention=choice.backend,
+    )
+
+
+def sizes_of(pipe: Any, family: Family) -> FamilySizes:
+    """The sizes of the networks that a pipeline really holds, for ``Needs.sizes``; what running
+    them takes is the family's."""
+    published = FAMILIES[family]
+    return FamilySizes(
+        encoders=tuple(
+            _network(module) for name in _ENCODERS if (module := getattr(pipe, name, None))
+        ),
+        denoiser=_network(_denoiser(pipe)),
+        vae=_network(pipe.vae),
+        encode_values=published.encode_values,
+        denoise_values=published.denoise_values,
+        pixels_per_position=published.pixels_per_position,
+        text_positions=published.text_positions,
+        half=published.half,
+        is_vae_upcast=bool(pipe.vae.config.force_upcast),
+    )
+
+
+def apply(plan: Plan, pipe: Any) -> None:
+    """Set a diffusers pipeline up as planned: precision, place, decoding and attention."""
+    chosen_runtime = plan.runtime
+    device = torch.device(chosen_runtime.device)
+    pipe.to(dtype=getattr(torch, chosen_runtime.dtype), silence_dtype_warnings=True)
+    _set_decoding(pipe.vae, chosen_runtime.vae_slicing, chosen_runtime.vae_tiling)
+    for module in pipe.components.values():
+        if isinstance(module, nn.Module):
+            use_backend(module, chosen_runtime.attention, device=device)
+    if chosen_runtime.offload == "model":
+        pipe.enable_model_cpu_offload(device=device)
+    elif chosen_runtime.offload == "sequential":
+        pipe.enable_sequential_cpu_offload(device=device)
+    else:
+        pipe.to(device)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InvalidRequest(
+            f"There is no kind of device “{name}”.", advice="Use auto, cpu, cuda or cuda:1."
+        ) from None
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise InvalidRequest(
+            f"There is no “{name}”: PyTorch finds {count or 'no'} NVIDIA GPU{'s' * (count != 1)}.",
+            advice="Use cpu, or see `layerstudio doctor`.",
+        )
+    return device
+
+
+def _denoiser(pipe: Any) -> nn.Module:
+    return next(module for name in _DENOISERS if (module := getattr(pipe, name, None)))
+
+
+def _network(module: nn.Module) -> Network:
+    return Network(parameter_count(module), largest_leaf(module))
+
+
+def _set_decoding(vae: Any, slicing: bool, tiling: bool) -> None:
+    """Slices are exact. Tiles are made smaller than diffusers' own, which are as large as what
+    the model was trained at: for SDXL that is a whole picture."""
+    (vae.enable_slicing if slicing else vae.disable_slicing)()
+    (vae.enable_tiling if tiling else vae.disable_tiling)()
+    if tiling:
+        scale = 2 ** (len(vae.config.block_out_channels) - 1)
+        vae.tile_sample_min_size, vae.tile_latent_min_size = TILE, TILE // scale
