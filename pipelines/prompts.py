@@ -22,6 +22,7 @@ from diffusers.utils.torch_utils import get_module_execution_device
 from torch import Tensor
 
 from layerstudio.errors import InvalidRequest
+from layerstudio.pipelines.embedding_cache import EMBEDDINGS
 from layerstudio.pipelines.prompt_chunks import Ids, empty_chunk, token_chunks
 
 Pooled = Literal["projected", "unprojected"]
@@ -143,8 +144,13 @@ class _Reader(ABC):
             text = self.pipeline.maybe_convert_prompt(text, self.tokenizer)
         return token_chunks(self.tokenizer, text)
 
+    def cached(self, ids: Ids, clip_skip: int | None, device: torch.device) -> tuple[Tensor, ...]:
+        """``read`` once for each piece of text, so that negative prompts are not read again."""
+        key = (type(self).__name__, ids, clip_skip)
+        return EMBEDDINGS.get([self.encoder], key, lambda: self.read(ids, clip_skip), device=device)
+
     @abstractmethod
-    def read(self, ids: Ids, clip_skip: int | None) -> tuple[Tensor, Tensor | None]:
+    def read(self, ids: Ids, clip_skip: int | None) -> tuple[Tensor, ...]:
         """States (77, c) of one piece, and its pooled (c,) where there is one."""
 
     def _run(self, ids: Ids, **options: Any) -> Any:
@@ -156,36 +162,36 @@ class _Reader(ABC):
 
 
 class _SdxlReader(_Reader):
-    def read(self, ids: Ids, clip_skip: int | None) -> tuple[Tensor, Tensor | None]:
+    def read(self, ids: Ids, clip_skip: int | None) -> tuple[Tensor, ...]:
         output = self._run(ids)
         # SDXL attends to the layer before the last; clip_skip counts from there.
         states = output.hidden_states[-2 - (clip_skip or 0)][0]
         pooled = getattr(output, "text_embeds", None)
-        return states, None if pooled is None else pooled[0]
+        return (states,) if pooled is None else (states, pooled[0])
 
 
 class _UnprojectedReader(_SdxlReader):
-    def read(self, ids: Ids, clip_skip: int | None) -> tuple[Tensor, Tensor | None]:
+    def read(self, ids: Ids, clip_skip: int | None) -> tuple[Tensor, ...]:
         seen: list[Tensor] = []
         # A hook, not a call of the inner model, so that offloading of the whole one goes on.
         hook = self.encoder.text_projection.register_forward_pre_hook(
             lambda _, inputs: seen.append(inputs[0])
         )
         try:
-            states, _ = super().read(ids, clip_skip)
+            states = super().read(ids, clip_skip)[0]
         finally:
             hook.remove()
         return states, seen[0][0]
 
 
 class _Sd15Reader(_Reader):
-    def read(self, ids: Ids, clip_skip: int | None) -> tuple[Tensor, Tensor | None]:
+    def read(self, ids: Ids, clip_skip: int | None) -> tuple[Tensor, ...]:
         output = self._run(ids, attention_mask=self._mask(ids))
         if clip_skip is None:
-            return output.last_hidden_state[0], None
+            return (output.last_hidden_state[0],)
         text_model = getattr(self.encoder, "text_model", self.encoder)
         with torch.no_grad():
-            return text_model.final_layer_norm(output.hidden_states[-1 - clip_skip])[0], None
+            return (text_model.final_layer_norm(output.hidden_states[-1 - clip_skip])[0],)
 
     def _mask(self, ids: Ids) -> Tensor | None:
         """(1, 77): up to the end mark, for the few encoders that are to ignore the rest."""
@@ -232,11 +238,12 @@ def _joined(
 ) -> tuple[Tensor, Tensor | None]:
     """(b, 77 count, c) of all readers side by side, and the last reader's pooled (b, c)."""
     columns, pooled = [], None
+    device = get_module_execution_device(readers[-1].encoder)
     for reader, rows in zip(readers, texts, strict=True):
         filled = [[*row, *[empty_chunk(reader.tokenizer)] * (count - len(row))] for row in rows]
-        read = {ids: reader.read(ids, clip_skip) for row in filled for ids in row}
+        read = {ids: reader.cached(ids, clip_skip, device) for row in filled for ids in row}
         columns.append(torch.stack([torch.cat([read[ids][0] for ids in row]) for row in filled]))
-        firsts = [first for row in filled if (first := read[row[0]][1]) is not None]
+        firsts = [read[row[0]][1] for row in filled if len(read[row[0]]) > 1]
         pooled = torch.stack(firsts) if firsts else None
     return torch.cat(columns, dim=-1).to(readers[-1].encoder.dtype), pooled
 
