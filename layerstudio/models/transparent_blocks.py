@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from layerstudio.models.attention import attention
+from layerstudio.models.normalisation import normalised
 
 NORM_EPSILON = 1e-5
 
@@ -29,11 +30,12 @@ class ResidualBlock(nn.Module):
         if in_channels != out_channels:
             self.conv_shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x), inplace=True))
-        h = self.conv2(F.silu(self.norm2(h), inplace=True))
+    def forward(self, x: Tensor, *, consume: bool = False) -> Tensor:
+        """``consume``: nobody else needs ``x``, so its memory may be written over."""
         shortcut = self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x
-        return h + shortcut
+        h = self.conv1(normalised(self.norm1, x, in_place=consume and shortcut is not x))
+        h = self.conv2(normalised(self.norm2, h, in_place=True))
+        return h.add_(shortcut)
 
 
 class SpatialAttention(nn.Module):
@@ -103,9 +105,9 @@ class Level(nn.Module):
                 SpatialAttention(channels, head_dim, groups) for _ in in_channels
             )
 
-    def step(self, index: int, x: Tensor) -> Tensor:
+    def step(self, index: int, x: Tensor, *, consume: bool = False) -> Tensor:
         """The ``index``-th residual block, and its attention if there is one."""
-        x = self.resnets[index](x)
+        x = self.resnets[index](x, consume=consume)
         return self.attentions[index](x) if hasattr(self, "attentions") else x
 
 
@@ -158,7 +160,7 @@ class UpLevel(Level):
     def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:
         """Takes one of ``skips`` from its end for every residual block."""
         for index in range(len(self.resnets)):
-            x = self.step(index, torch.cat([x, skips.pop()], dim=1))
+            x = self.step(index, torch.cat([x, skips.pop()], dim=1), consume=True)
         return self.upsamplers[0](x) if hasattr(self, "upsamplers") else x
 
 

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from layerstudio.models.checkpoints import load_strict
+from layerstudio.models.normalisation import normalised
 from layerstudio.models.transparent_blocks import NORM_EPSILON, DownLevel, Middle, UpLevel
 
 Family = Literal["sdxl", "sd15", "flux"]
@@ -150,7 +150,7 @@ class TransparencyDecoder(ModelMixin, ConfigMixin):
         x = self.mid_block(x)
         for block in self.up_blocks:
             x = block(x, skips)
-        return self.conv_out(F.silu(self.conv_norm_out(x), inplace=True))
+        return self.conv_out(normalised(self.conv_norm_out, x, in_place=True))
 
     @classmethod
     def from_published(cls, state: State, *, family: Family) -> Self:
