@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from diffusers.utils.peft_utils import scale_lora_layers, unscale_lora_layers
 from torch import Tensor, nn
 
 from layerstudio.errors import InvalidRequest
@@ -37,13 +38,15 @@ def sharing_attention(
     strength: float = 1.0,
     signals: Signals | None = None,
     device: torch.device | None = None,
+    lora_scale: float | None = None,
 ) -> Iterator[None]:
     """Attention of ``unet`` goes through ``sharing`` inside the ``with``; after it, as before.
 
     The batch must be pictures of ``sharing.frames`` rows each, frames fastest. ``strength`` is how
     much of the published change there is: 0 is the UNet itself. ``signals`` is what the control
     encoder made of the condition, for one picture or each. Weights are merged on ``device``
-    (default: where the UNet is) and then lie where the UNet's do. IP-Adapters keep working; what
+    (default: where the UNet is) and then lie where the UNet's do; LoRAs count as they are switched
+    on at that moment, at ``lora_scale``. IP-Adapters keep working; what
     else the processors did before does not happen in the meantime.
 
     Raises ``InvalidRequest`` if ``sharing`` needs a condition that is not there or has none.
@@ -53,10 +56,11 @@ def sharing_attention(
         raise InvalidRequest(f"Attention sharing with these weights {verb} condition.")
     sites = attention_sites(unet)
     previous = [site.processor for site in sites]
-    processors = [
-        SharedAttention(unit, site, strength, signals, device)
-        for unit, site in zip(sharing.units(), sites, strict=True)
-    ]
+    with _lora_scaled(unet, lora_scale):
+        processors = [
+            SharedAttention(unit, site, strength, signals, device)
+            for unit, site in zip(sharing.units(), sites, strict=True)
+        ]
     try:
         for site, processor in zip(sites, processors, strict=True):
             site.set_processor(processor)
@@ -64,6 +68,18 @@ def sharing_attention(
     finally:
         for site, processor in zip(sites, previous, strict=True):
             site.set_processor(processor)
+
+
+@contextmanager
+def _lora_scaled(unet: nn.Module, scale: float | None) -> Iterator[None]:
+    if scale is None:
+        yield
+        return
+    scale_lora_layers(unet, scale)
+    try:
+        yield
+    finally:
+        unscale_lora_layers(unet, scale)
 
 
 class SharedAttention(nn.Module):
