@@ -189,7 +189,7 @@ def _reason(plan: Plan) -> str:
         how.append(f"decoding in tiles of {TILE} px")
     text = f"{_named(needs)} on {chosen.device}: {', '.join(how)}; about {_gib(chosen.peak_bytes)}"
     if plan.free.room != _UNKNOWN:
-        text += f" of the {_gib(plan.free.room)} free"
+        text += f" of {_gib(plan.free.room)} usable"
     whole = _least(Layout(needs, plan.free.kind, chosen.dtype, "none", None))
     return (
         f"{text}, {_gib(whole)} without offloading or tiles."
@@ -210,9 +210,7 @@ def _shortage(needs: Needs, free: Free, runtime: Runtime) -> str:
             f"the GPU, and {_gib(free.host_bytes or 0)} are free."
         )
     where = "main memory" if free.kind == "cpu" else f"memory on {free.device}"
-    return (
-        f"{_named(needs)} needs at least {_gib(least)} of {where}, and {_gib(free.room)} are free."
-    )
+    return f"{_named(needs)} needs at least {_gib(least)} of {where}, and {_gib(free.room)} are usable."
 
 
 def _least(layout: Layout) -> int:

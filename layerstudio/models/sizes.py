@@ -84,7 +84,7 @@ TRANSPARENCY_DECODER = Network(104_104_804, 4_719_104)
 # Per pixel of the picture: the autoencoder's decoder, its encoder takes less (643), and one pass
 # of LayerDiffuse's transparency decoder.
 VAE_VALUES = 769
-TRANSPARENCY_VALUES = 260
+TRANSPARENCY_VALUES = 292
 
 
 def denoise_values(sizes: FamilySizes, width: int, height: int, batch: int) -> int:

@@ -154,7 +154,7 @@ def test_offloading_needs_main_memory_too():
 
 def test_the_reason_says_what_and_why():
     reason = plan(run("sdxl", 1024), card(8)).runtime.reason
-    for part in ("SDXL at 1024 x 1024", "float16", "one network at a time", "7.4 GiB free"):
+    for part in ("SDXL at 1024 x 1024", "float16", "one network at a time", "7.4 GiB usable"):
         assert part in reason
     assert "\n" not in reason
 

@@ -8,33 +8,46 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
-from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from layerstudio.machine import GIB, free_memory, gpus, installed_version
 from layerstudio.ui.cli.boundary import guarded
 from layerstudio.ui.cli.options import JsonOption
 
+if TYPE_CHECKING:
+    from layerstudio.pipelines.preflight import Free
+
 _PACKAGES = (
     "layerstudio", "numpy", "opencv-python-headless", "pillow", "psd-tools",
-    "torch", "xformers", "diffusers", "transformers",
+    "torch", "xformers", "flash-attn", "diffusers", "transformers", "accelerate", "peft",
 )  # fmt: skip
-_GIB = 2**30
+
+DeepOption = Annotated[
+    bool,
+    typer.Option("--deep", help="Load PyTorch and ask it what it can use (takes seconds)."),
+]
 
 
 @guarded
-def doctor(as_json: JsonOption = False) -> None:
+def doctor(deep: DeepOption = False, as_json: JsonOption = False) -> None:
     """Show what this machine has.
 
-    Device, memory, disk, packages, programs that verify files, and which methods fit.
+    Device, memory, disk, packages, attention, programs that verify files, and which methods fit.
     """
+    from layerstudio.ui.cli.fitting import fits, what_is_free
     from layerstudio.ui.cli.output import print_json, print_table
 
+    free = _asked_of_torch() if deep else what_is_free()
     sections = {
         "machine": machine(),
         "packages": {name: installed_version(name) or "not installed" for name in _PACKAGES},
+        "attention": _attention_of_torch(free) if deep else attention(free),
         "readers for verify": verifiers(),
-        "methods": methods_that_fit(),
+        "methods": methods_that_are_ready(),
+        f"what fits on {free.device}": fits(free),
     }
     if as_json:
         print_json(sections)
@@ -46,13 +59,15 @@ def doctor(as_json: JsonOption = False) -> None:
 def machine() -> dict[str, str]:
     """Python, cores, free memory and disk, GPU, OCR; sizes in GiB."""
     free = free_memory()
+    weights = weights_place()
     tesseract = shutil.which("tesseract")
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": str(_usable_cores()),
-        "memory free": f"{free / _GIB:.1f} GiB" if free else "unknown",
-        "disk free here": f"{shutil.disk_usage(Path.cwd()).free / _GIB:.1f} GiB",
+        "memory free": f"{free / GIB:.1f} GiB" if free is not None else "unknown",
+        "disk free here": _disk_free(Path.cwd()),
+        "disk free for weights": f"{_disk_free(weights)} in {weights}",
         "gpu": gpu() or "none found; everything runs on the CPU",
         "text reading": tesseract or "off: install tesseract-ocr to get live text",
     }
@@ -64,35 +79,80 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def free_memory() -> int | None:
-    """Bytes that a program can get without swapping, where the system says so (Linux)."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    available = fields.get("MemAvailable", "").split()
-    return int(available[0]) * 1024 if available else None
+def weights_place() -> Path:
+    """Where weights are downloaded to."""
+    from layerstudio.weights.hub_cache import default_root
+
+    return default_root()
+
+
+def _disk_free(folder: Path) -> str:
+    """Of the disk that a folder is on, or would be on once it is made."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return f"{shutil.disk_usage(there).free / GIB:.1f} GiB"
 
 
 def gpu() -> str | None:
-    """Name and free memory of NVIDIA's devices, asked of the driver's own tool."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
+    """Name and memory of NVIDIA's devices, and why they are of no use where they are not."""
+    from layerstudio.ui.cli.fitting import can_use_gpus
+
+    found = [f"{g.name}, {g.free / GIB:.1f} of {g.total / GIB:.1f} GiB free" for g in gpus()]
+    if not found:
         return None
-    query = [tool, "--query-gpu=name,memory.free", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return "; ".join(line.strip() for line in done.stdout.splitlines() if line.strip()) or None
+    remark = "" if can_use_gpus() else " (not used: PyTorch is missing or built without CUDA)"
+    return "; ".join(found) + remark
 
 
-def installed_version(package: str) -> str | None:
+def attention(free: Free) -> dict[str, str]:
+    """The backends by the packages' metadata, and which one ``auto`` is."""
+    if installed_version("torch") is None:
+        return {"chosen": "none: PyTorch is not installed; `pip install 'layerstudio[models]'`"}
+    on_gpu = free.kind == "cuda"
+    version = installed_version("xformers")
+    if version is None:
+        xformers = "not installed; `pip install 'layerstudio[gpu]'` for NVIDIA GPUs"
+    else:
+        xformers = version if on_gpu else f"{version}, without a GPU to run on"
+    package = installed_version("flash-attn")
+    reason = {
+        "xformers": "xformers is installed and there is a GPU",
+        "sdpa": "no xformers" if on_gpu else "PyTorch's own attention is what runs on CPUs",
+    }
+    return {
+        "xformers": xformers,
+        "sdpa": "part of PyTorch",
+        "flash": f"flash-attn {package}" if package and on_gpu else "PyTorch's own kernel",
+        "chosen": f"{free.attention}: {reason[free.attention]}",
+    }
+
+
+def _asked_of_torch() -> Free:
+    from layerstudio.errors import InvalidRequest
+
     try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+        from layerstudio.pipelines.placement import free_now
+    except ImportError as error:
+        raise InvalidRequest(
+            f"--deep needs the networks' packages, and {error.name} is not installed.",
+            advice="Install them with `pip install 'layerstudio[models]'`.",
+        ) from None
+    return free_now()
+
+
+def _attention_of_torch(free: Free) -> dict[str, str]:
+    """The same, asked of PyTorch: kernels are loaded, and what keeps one away is named."""
+    import torch
+
+    from layerstudio.models.attention import chosen, missing
+
+    half = torch.float16 if free.kind == "cuda" else torch.float32
+    choice = chosen(device=free.device, dtype=half, head_dim=64)
+    return {
+        "xformers": missing("xformers") or "available",
+        "sdpa": "available",
+        "flash": "available",
+        "chosen": f"{choice.backend}: {choice.reason}",
+    }
 
 
 def verifiers() -> dict[str, str]:
@@ -107,11 +167,17 @@ def verifiers() -> dict[str, str]:
     }
 
 
-def methods_that_fit() -> dict[str, str]:
-    """Methods without weights run anywhere; the others name what they lack."""
+def methods_that_are_ready() -> dict[str, str]:
+    """Whether a method's packages and weights are here; what is missing, with the command."""
     from layerstudio.pipelines.methods import cards
+    from layerstudio.pipelines.needs import missing
 
-    return {
-        card.id: f"needs the weights {', '.join(card.needs)}" if card.needs else "ready"
-        for card in cards()
-    }
+    has_packages = installed_version("torch") and installed_version("diffusers")
+    found = {}
+    for card in cards():
+        absent = missing(card.needs)
+        lacks = [f"`layerstudio models pull {' '.join(absent)}`"] if absent else []
+        if card.needs and not has_packages:
+            lacks.insert(0, "`pip install 'layerstudio[models]'`")
+        found[card.id] = f"needs {', then '.join(lacks)}" if lacks else "ready"
+    return found
