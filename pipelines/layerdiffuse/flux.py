@@ -1,0 +1,380 @@
+"""LayerDiffuse on FLUX: transparent pictures from text, and from transparent pictures.
+
+The method is Zhang and Agrawala's (arXiv:2402.17113); weights and defaults are those of the
+published port to FLUX, RedAIGC/Flux-version-LayerDiffuse: a LoRA of the transformer and an
+encoder and decoder for 16 latent channels with alpha last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from diffusers.models.controlnets.controlnet_flux import (
+    FluxControlNetModel,
+    FluxMultiControlNetModel,
+)
+from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
+from safetensors.torch import save_file
+from torch import Tensor
+
+from layerstudio.color import U8
+from layerstudio.document import Document, Provenance, Role
+from layerstudio.errors import InvalidRequest, MissingWeights
+from layerstudio.geometry import Extent
+from layerstudio.models.checkpoints import read_state
+from layerstudio.models.transparent_passes import Augment
+from layerstudio.models.transparent_vae import (
+    TransparencyDecoder,
+    TransparencyEncoder,
+    decode_rgba,
+    encode_rgba,
+)
+from layerstudio.pipelines.layerdiffuse.documents import layer_of, stack
+from layerstudio.pipelines.layerdiffuse.flux_lora import (
+    ADAPTER,
+    adapters_of,
+    check_lora,
+    lora_state,
+    set_strength,
+)
+from layerstudio.pipelines.layerdiffuse.flux_sampling import (
+    check_lengths,
+    check_numbers,
+    check_options,
+    on_canvas,
+    sampler_for,
+    spread_texts,
+)
+from layerstudio.pipelines.layerdiffuse.rgba_input import as_rgba, resized
+from layerstudio.pipelines.output import LayerStackOutput
+from layerstudio.pipelines.steps import (
+    Canvas,
+    Preview,
+    StepWatcher,
+    as_output,
+    check_output_type,
+    to_uint8,
+)
+from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
+
+DEFAULT_SIDE = 1024
+LORA_FILE = "pytorch_lora_weights.safetensors"  # as diffusers calls it
+MULTIPLE = 64  # pixels; the decoder halves six times
+_METHOD = "layerdiffuse-flux"
+_SAMPLED = 0.85  # share of the whole job
+
+
+class LayerDiffuseFluxPipeline(FluxPipeline):
+    """``FluxPipeline`` that returns RGBA pictures.
+
+    Besides diffusers' components it has ``transparency_encoder`` (image to image),
+    ``transparency_decoder`` and, for the call's ``control_image``, ``controlnet``. LoRAs,
+    schedulers, IP-Adapters and offloading are diffusers' own. FLUX overflows float16: load it in
+    bfloat16 or float32.
+    """
+
+    model_cpu_offload_seq = (
+        "text_encoder->text_encoder_2->image_encoder->transformer->vae->transparency_decoder"
+    )
+    _optional_components = [  # noqa: RUF012 (diffusers' own way)
+        *FluxPipeline._optional_components,
+        "transparency_encoder",
+        "transparency_decoder",
+        "controlnet",
+    ]
+
+    def __init__(
+        self,
+        scheduler: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        text_encoder_2: Any,
+        tokenizer_2: Any,
+        transformer: Any,
+        image_encoder: Any = None,
+        feature_extractor: Any = None,
+        transparency_encoder: TransparencyEncoder | None = None,
+        transparency_decoder: TransparencyDecoder | None = None,
+        controlnet: FluxControlNetModel | FluxMultiControlNetModel | None = None,
+        layerdiffuse_strength: float = 1.0,
+    ) -> None:
+        super().__init__(
+            scheduler,
+            vae,
+            text_encoder,
+            tokenizer,
+            text_encoder_2,
+            tokenizer_2,
+            transformer,
+            image_encoder,
+            feature_extractor,
+        )
+        self.register_modules(
+            transparency_encoder=transparency_encoder,
+            transparency_decoder=transparency_decoder,
+            controlnet=controlnet,
+        )
+        self.register_to_config(layerdiffuse_strength=layerdiffuse_strength)
+
+    def load_layerdiffuse(
+        self, lora: Path | str, transparent_vae: Path | str, *, strength: float = 1.0
+    ) -> None:
+        """Load the two published files, ``layerlora`` and ``TransparentVAE``.
+
+        A second call replaces the first one's weights. What ``transparent_vae`` holds of FLUX's
+        own VAE (``sd_vae.*``) is left out: it is frozen there, and the base has it.
+
+        Raises ``UnreadableFile``, and ``MismatchedWeights`` for other files than these; the
+        pipeline is unchanged then.
+        """
+        adapter = read_state(lora)
+        check_lora(adapter, self.transformer)
+        state = read_state(transparent_vae)
+        networks = {
+            "transparency_encoder": TransparencyEncoder.from_published(state, family="flux"),
+            "transparency_decoder": TransparencyDecoder.from_published(state, family="flux"),
+        }
+        self._drop_lora()
+        self.register_to_config(layerdiffuse_strength=strength)
+        self._load_own(adapter)
+        like = {"device": self.vae.device, "dtype": self.vae.dtype}
+        self.register_modules(**{name: net.to(**like).eval() for name, net in networks.items()})
+
+    def set_layerdiffuse_strength(self, strength: float) -> None:
+        """How much of LayerDiffuse's LoRA: 1 as published, 0 none. Other LoRAs stay as they are."""
+        set_strength(self.transformer, strength)
+        self.register_to_config(layerdiffuse_strength=strength)
+
+    def unload_layerdiffuse(self) -> None:
+        """The base as it was, exactly; other LoRAs stay."""
+        self._drop_lora()
+        self.register_modules(transparency_encoder=None, transparency_decoder=None)
+
+    def load_lora_weights(self, *args: Any, **kwargs: Any) -> None:
+        """Diffusers' own, but LayerDiffuse's LoRA stays on beside the new one."""
+        super().load_lora_weights(*args, **kwargs)
+        if ADAPTER in adapters_of(self.transformer):
+            active = self.transformer.active_adapters()
+            self.transformer.set_adapter(list(dict.fromkeys([ADAPTER, *active])))
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
+        """Diffusers' folder, with LayerDiffuse's LoRA in a folder of its own beside the base.
+
+        Raises ``InvalidRequest`` while other LoRAs are loaded: diffusers would write a
+        transformer that it cannot read.
+        """
+        others = [name for name in adapters_of(self.transformer) if name != ADAPTER]
+        if others:
+            raise InvalidRequest(
+                f"LoRAs are loaded: {', '.join(others)}.",
+                advice="Fuse or delete them before the pipeline is saved.",
+            )
+        if not adapters_of(self.transformer):
+            return super().save_pretrained(save_directory, *args, **kwargs)
+        adapter = lora_state(self.transformer)
+        self.transformer.unload_lora()
+        try:
+            super().save_pretrained(save_directory, *args, **kwargs)
+            folder = Path(save_directory) / ADAPTER
+            folder.mkdir(exist_ok=True)
+            save_file(adapter, folder / LORA_FILE)
+        finally:
+            self._load_own(adapter)
+        return None
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Self:
+        """Diffusers' own; of a folder written by ``save_pretrained`` with LayerDiffuse's LoRA."""
+        pipeline = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        saved = Path(pretrained_model_name_or_path) / ADAPTER / LORA_FILE
+        if saved.is_file():
+            pipeline._load_own(read_state(saved))
+        return pipeline
+
+    def _load_own(self, adapter: dict[str, Tensor]) -> None:
+        self.load_lora_weights(adapter, adapter_name=ADAPTER)
+        set_strength(self.transformer, self.config["layerdiffuse_strength"])
+
+    def _drop_lora(self) -> None:
+        adapters = adapters_of(self.transformer)
+        if adapters == [ADAPTER]:
+            self.transformer.unload_lora()
+        elif ADAPTER in adapters:
+            self.delete_adapters(ADAPTER)
+
+    @torch.no_grad()
+    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        prompt: str | list[str] | None = None,
+        *,
+        image: Any = None,
+        strength: float = 0.8,
+        control_image: Any = None,
+        height: int | None = None,
+        width: int | None = None,
+        num_inference_steps: int = 50,
+        guidance_scale: float = 3.5,
+        num_images_per_prompt: int = 1,
+        augment: Augment = 8,
+        output_type: str = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+        progress: ProgressCallback = ignore_progress,
+        cancel: CancelToken | None = None,
+        preview: Preview | None = None,
+        **options: Any,
+    ) -> LayerStackOutput | tuple[Any, ...]:
+        """RGBA pictures from text; of ``image``, varied, where one is given.
+
+        ``image`` is anything that ``as_rgba`` takes, one picture or one for each prompt; its size
+        is the default. ``strength`` (above 0, at most 1) is the share of the steps that it is
+        varied by (published: 0.8 and 0.9). ``control_image`` (or a list, for a list of
+        ControlNets) is laid on the canvas that is made. Sizes may be any from 16 to 8192 pixels:
+        the networks see the next multiple of 64, and the rest is cut off. ``augment`` is the
+        number of decoding passes, 8, 4, 2 or 1. ``guidance_scale`` is FLUX's embedded one.
+
+        ``options`` are diffusers' own, by name: ``generator`` (one, or one for each picture),
+        ``negative_prompt`` with ``true_cfg_scale``, ``prompt_2``, ``prompt_embeds``, ``sigmas``,
+        ``latents`` (packed), ``ip_adapter_image``, ``joint_attention_kwargs`` and so on.
+        Callbacks are given the pipeline of diffusers' that samples, and packed latents;
+        ``preview`` is given (b, 16, h/8, w/8).
+
+        Raises ``InvalidRequest``, ``MissingWeights`` where LayerDiffuse's files are not loaded,
+        ``NumericalFailure`` and ``Cancelled``.
+        """
+        check_output_type(output_type)
+        cancel = cancel or CancelToken()
+        self._check_loaded(encodes=image is not None, decodes=output_type != "latent")
+        pictures = None if image is None else as_rgba(image)
+        canvas = _canvas(pictures, width, height)
+        options, count = spread_texts({"prompt": prompt, **options}, _length(pictures))
+        check_lengths(self, options)
+        watcher = self._watcher(
+            canvas, progress, cancel, preview, callback_on_step_end,
+            callback_on_step_end_tensor_inputs,
+        )  # fmt: skip
+        options |= {
+            "num_inference_steps": num_inference_steps,
+            "guidance_scale": guidance_scale,
+            "num_images_per_prompt": num_images_per_prompt,
+            "callback_on_step_end": watcher,
+            "callback_on_step_end_tensor_inputs": watcher.tensor_inputs,
+        }
+        check_numbers({**options, "strength": strength, "augment": augment}, count)
+        try:
+            if control_image is not None:
+                options["control_image"] = on_canvas(control_image, canvas)
+            if pictures is not None:
+                start = self._encoded(pictures, canvas)
+                repeats = count * num_images_per_prompt // len(start)
+                options |= {"image": start.repeat_interleave(repeats, 0), "strength": strength}
+            latents = self._sampled(options, canvas)
+            made = self._made(latents, canvas, augment, output_type, progress, cancel)
+        finally:
+            self.maybe_free_model_hooks()
+        return made if return_dict else made.to_tuple()
+
+    def _check_loaded(self, *, encodes: bool, decodes: bool) -> None:
+        """Before minutes are spent on sampling."""
+        absent = (encodes and self.transparency_encoder is None) or (
+            decodes and self.transparency_decoder is None
+        )
+        if absent:
+            raise MissingWeights(
+                "LayerDiffuse's weights for FLUX are not loaded.",
+                advice="Call load_layerdiffuse; `layerstudio models pull layerdiffuse-flux-lora"
+                " layerdiffuse-flux-vae` gets the files.",
+            )
+
+    def _watcher(
+        self,
+        canvas: Canvas,
+        progress: ProgressCallback,
+        cancel: CancelToken,
+        preview: Preview | None,
+        then: Callable[..., dict[str, Any]] | None,
+        then_inputs: Sequence[str],
+    ) -> StepWatcher:
+        return StepWatcher(
+            progress=progress,
+            cancel=cancel,
+            preview=preview and (lambda packed: preview(self._unpacked(packed, canvas))),
+            then=then,
+            then_inputs=then_inputs,
+            span=(0.0, _SAMPLED),
+        )
+
+    def _encoded(self, pictures: Tensor, canvas: Canvas) -> Tensor:
+        """(b, 4, h, w) of any size to latents as they are sampled."""
+        padded = canvas.pad(resized(pictures, canvas.wanted))
+        latents = encode_rgba(self.vae, self.transparency_encoder, padded)
+        config = self.vae.config
+        return (latents - config.shift_factor) * config.scaling_factor
+
+    def _sampled(self, options: dict[str, Any], canvas: Canvas) -> Tensor:
+        """By diffusers' own loop; (b, 16, h/8, w/8) of the padded canvas."""
+        controlled = "control_image" in options
+        if controlled and self.controlnet is None:
+            raise InvalidRequest(
+                "A control_image needs a ControlNet.",
+                advice="Load the pipeline with controlnet=.",
+            )
+        sampler = sampler_for(self, varies="image" in options, controlled=controlled)
+        sample = super().__call__ if sampler is self else sampler.__call__
+        options = {"width": canvas.padded.width, "height": canvas.padded.height, **options}
+        check_options(sample, options)
+        packed = sample(**options, output_type="latent", return_dict=False)[0]
+        return self._unpacked(packed, canvas)
+
+    def _unpacked(self, packed: Tensor, canvas: Canvas) -> Tensor:
+        height, width = canvas.padded.shape
+        return self._unpack_latents(packed, height, width, self.vae_scale_factor)
+
+    def _made(
+        self,
+        latents: Tensor,
+        canvas: Canvas,
+        augment: Augment,
+        output_type: str,
+        progress: ProgressCallback,
+        cancel: CancelToken,
+    ) -> LayerStackOutput:
+        if output_type == "latent":
+            return LayerStackOutput(latents, latents, {"foreground": latents})
+        config = self.vae.config
+        unscaled = latents / config.scaling_factor + config.shift_factor
+        decoded = decode_rgba(
+            self.vae,
+            self.transparency_decoder,
+            unscaled,
+            augment=augment,
+            progress=lambda share: progress(
+                Progress("decoding", _SAMPLED + (1 - _SAMPLED) * share)
+            ),
+            check=cancel.check,
+        )
+        pictures = canvas.crop(decoded)
+        images = as_output(pictures, output_type)
+        documents = [_document(pixels, canvas.wanted) for pixels in to_uint8(pictures)]
+        return LayerStackOutput(images, latents, {"foreground": images}, documents)
+
+
+def _canvas(pictures: Tensor | None, width: int | None, height: int | None) -> Canvas:
+    default = (DEFAULT_SIDE,) * 2 if pictures is None else pictures.shape[:-3:-1]
+    return Canvas.of(
+        default[0] if width is None else width, default[1] if height is None else height, MULTIPLE
+    )
+
+
+def _length(pictures: Tensor | None) -> int:
+    return 0 if pictures is None else len(pictures)
+
+
+def _document(pixels: U8, extent: Extent) -> Document:
+    made_by = Provenance(method=_METHOD)
+    return stack(extent, foregrounds=[layer_of("Foreground", pixels, Role.OBJECT, None, made_by)])
