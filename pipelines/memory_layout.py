@@ -122,12 +122,11 @@ class Layout:
 
     def separate(self, passes: int) -> int:
         """Bytes while pictures become colour and alpha, so many passes of the decoder together."""
-        extent, results = self.needs.extent, self.needs.count
-        kept = 4 * results * extent.width * extent.height
-        values = kept + transparency_values(
-            *extent, self.needs.augment, passes, tile=_TRANSPARENCY_TILE
-        )
-        return self._total("decode", values * self.value)
+        needs = self.needs
+        # In float32, four channels: finished pictures, and what waits for its median.
+        kept = 4 * 4 * needs.extent.width * needs.extent.height * (needs.count + needs.augment + 1)
+        values = transparency_values(*needs.extent, passes, tile=_TRANSPARENCY_TILE)
+        return self._total("decode", kept + values * self.value)
 
     def _total(self, stage: Stage, activations: int) -> int:
         overhead = int(activations * _OVERHEAD_SHARE) + _OVERHEAD[self.kind]

@@ -210,7 +210,8 @@ def _shortage(needs: Needs, free: Free, runtime: Runtime) -> str:
             f"the GPU, and {_gib(free.host_bytes or 0)} are free."
         )
     where = "main memory" if free.kind == "cpu" else f"memory on {free.device}"
-    return f"{_named(needs)} needs at least {_gib(least)} of {where}, and {_gib(free.room)} are usable."
+    text = f"{_named(needs)} needs at least {_gib(least)} of {where}"
+    return f"{text}, and {_gib(free.room)} are usable."
 
 
 def _least(layout: Layout) -> int:

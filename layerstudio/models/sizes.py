@@ -107,13 +107,7 @@ def vae_values(width: int, height: int, batch: int, tile: int | None = None) -> 
     return area * VAE_VALUES + 3 * canvas + 3 * canvas * 16 // 9
 
 
-def transparency_values(
-    width: int, height: int, passes: int, at_once: int, tile: int | None = None
-) -> int:
-    """Values that ``passes`` of the transparency decoder hold, ``at_once`` in one batch.
-
-    The RGBA results of all passes wait for their median.
-    """
-    canvas = width * height
-    area = canvas if tile is None else min(tile, width) * min(tile, height)
-    return area * at_once * TRANSPARENCY_VALUES + canvas * 4 * (passes + 1)
+def transparency_values(width: int, height: int, at_once: int, tile: int | None = None) -> int:
+    """Values that the transparency decoder holds for ``at_once`` passes in one batch."""
+    area = width * height if tile is None else min(tile, width) * min(tile, height)
+    return area * at_once * TRANSPARENCY_VALUES
