@@ -26,17 +26,17 @@ _LARGEST_HALF = torch.finfo(torch.float16).max
 
 
 class Modulation(nn.Module):
-    """The embedding (documents, d) to ``count`` vectors of d for each document."""
+    """The embedding (rows, d) to ``count`` vectors of d for each token."""
 
     def __init__(self, width: int, count: int) -> None:
         super().__init__()
         self.count = count
         self.linear = nn.Linear(width, count * width)
 
-    def forward(self, embedding: Tensor, lengths: Sequence[int]) -> list[Tensor]:
-        """Each (1, tokens, d), or (1, 1, d) for a single document."""
+    def forward(self, embedding: Tensor, rows: Tensor | None) -> list[Tensor]:
+        """Each (1, tokens, d), or (1, 1, d) where all tokens share one row."""
         parts = self.linear(F.silu(embedding)).chunk(self.count, dim=1)
-        return [spread(part, lengths) for part in parts]
+        return [spread(part, rows) for part in parts]
 
 
 class Projected(NamedTuple):
@@ -117,8 +117,8 @@ class DoubleBlock(nn.Module):
     def forward(
         self, image: Tensor, text: Tensor, embedding: Tensor, packing: Packing
     ) -> tuple[Tensor, Tensor]:
-        image_by = self.norm1(embedding, packing.image_lengths)
-        text_by = self.norm1_context(embedding, packing.text_lengths)
+        image_by = self.norm1(embedding, packing.rows.image)
+        text_by = self.norm1_context(embedding, packing.rows.text)
         added_image, added_text = self.attn.both(
             modulated(image, *image_by[:2]), modulated(text, *text_by[:2]), packing
         )
@@ -137,7 +137,7 @@ class SingleBlock(nn.Module):
         self.attn = SingleAttention(width, heads)
 
     def forward(self, joined: Tensor, embedding: Tensor, packing: Packing) -> Tensor:
-        shift, scale, gate = self.norm(embedding, packing.lengths)
+        shift, scale, gate = self.norm(embedding, packing.rows.joined)
         x = modulated(joined, shift, scale)
         hidden = F.gelu(self.proj_mlp(x), approximate="tanh")
         added = self.proj_out(torch.cat([self.attn(x, packing), hidden], dim=2))

@@ -79,7 +79,7 @@ class MultiLayerAdapter(ModelMixin, ConfigMixin):
         the same places; ``layer_pe`` is the transformer's. Residuals are not scaled yet."""
         image = self.x_embedder(tokens) + self.controlnet_x_embedder(condition)
         image = image + layer_embedding(layer_pe, packing)
-        text, embedding = embedded(self, conditions)
+        text, embedding = embedded(self, conditions, packing)
         double = []
         for block, out in zip(self.transformer_blocks, self.controlnet_blocks, strict=True):
             image, text = block(image, text, embedding, packing)

@@ -23,7 +23,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from layerstudio.models.flux_blocks import NORM_EPSILON, DoubleBlock, SingleBlock
+from layerstudio.models.flux_blocks import DoubleBlock, SingleBlock, modulated
 from layerstudio.models.packing import Packing, spread
 from layerstudio.models.regions import Regions
 
@@ -45,6 +45,15 @@ class Conditions:
     timestep: Tensor
     guidance: Tensor | None = None
 
+    def with_time_zero(self) -> Conditions:
+        """Every row twice, the second time at time 0."""
+        return Conditions(
+            self.text,
+            self.pooled.repeat(2, 1),
+            torch.cat([self.timestep, torch.zeros_like(self.timestep)]),
+            None if self.guidance is None else self.guidance.repeat(2),
+        )
+
 
 @dataclass(frozen=True)
 class Residuals:
@@ -64,10 +73,9 @@ class AdaptiveNorm(nn.Module):
         super().__init__()
         self.linear = nn.Linear(width, 2 * width)
 
-    def forward(self, x: Tensor, embedding: Tensor, lengths: Sequence[int]) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor, rows: Tensor | None) -> Tensor:
         scale, shift = self.linear(F.silu(embedding)).chunk(2, dim=1)
-        normed = F.layer_norm(x, x.shape[-1:], eps=NORM_EPSILON)
-        return normed * (1 + spread(scale, lengths)) + spread(shift, lengths)
+        return modulated(x, spread(shift, rows), spread(scale, rows))
 
 
 class MultiLayerTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
@@ -89,7 +97,10 @@ class MultiLayerTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         guidance_embeds: bool = True,
         axes_dims_rope: Sequence[int] = (16, 56, 56),
         max_layer_num: int = 52,
+        clean_tokens: bool = False,
     ) -> None:
+        """``clean_tokens``: trained with given layers as clean tokens (MRT, arXiv:2605.27235), not
+        only to denoise all; pipelines ask for it, the network itself is the same."""
         super().__init__()
         assert sum(axes_dims_rope) == attention_head_dim, (axes_dims_rope, attention_head_dim)
         width = attention_head_dim * num_attention_heads
@@ -126,7 +137,7 @@ class MultiLayerTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         """
         residuals = residuals or Residuals()
         image = self.x_embedder(tokens) + layer_embedding(self.layer_pe, packing)
-        text, embedding = embedded(self, conditions)
+        text, embedding = embedded(self, conditions, packing)
         for index, block in enumerate(self.transformer_blocks):
             image, text = self._run(block, image, text, embedding, packing)
             image = _plus(image, residuals.double, index, len(self.transformer_blocks))
@@ -138,7 +149,7 @@ class MultiLayerTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
                 image = _plus(image, residuals.single, index, len(self.single_transformer_blocks))
                 joined = packing.join(text, image)
         _, image = packing.separate(joined)
-        return self.proj_out(self.norm_out(image, embedding, packing.image_lengths))
+        return self.proj_out(self.norm_out(image, embedding, packing.rows.image))
 
     def _run(self, block: nn.Module, *inputs: Any) -> Any:
         if self.gradient_checkpointing and torch.is_grad_enabled():
@@ -156,13 +167,16 @@ def time_and_text(width: int, pooled: int, guidance: bool) -> nn.Module:
     return kind(embedding_dim=width, pooled_projection_dim=pooled)
 
 
-def embedded(model: Any, conditions: Conditions) -> tuple[Tensor, Tensor]:
-    """The text stream (1, text tokens, d) and the modulating embedding (documents, d)."""
-    time = conditions.timestep.to(conditions.text.dtype) * _TIME_SCALE
-    inputs = [time]
+def embedded(model: Any, conditions: Conditions, packing: Packing) -> tuple[Tensor, Tensor]:
+    """The text stream (1, text tokens, d) and the modulating embedding, one row per document and,
+    where tokens are clean, one more for each."""
+    if packing.has_clean:
+        conditions = conditions.with_time_zero()
+    dtype = conditions.text.dtype
+    inputs = [conditions.timestep.to(dtype) * _TIME_SCALE]
     if model.config["guidance_embeds"]:
         assert conditions.guidance is not None, "this model was distilled for guidance"
-        inputs.append(conditions.guidance.to(conditions.text.dtype) * _TIME_SCALE)
+        inputs.append(conditions.guidance.to(dtype) * _TIME_SCALE)
     embedding = model.time_text_embed(*inputs, conditions.pooled)
     return model.context_embedder(conditions.text), embedding
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from layerstudio.models.regions import Regions
 from layerstudio.models.rotary import rotary_tables
+
+
+class Rows(NamedTuple):
+    """For each token of a stream, the row of the modulating embedding that is its own; None for
+    the only row there is, which then broadcasts and costs no memory."""
+
+    text: Tensor | None = None
+    image: Tensor | None = None
+    joined: Tensor | None = None
+
+
+_ONE_ROW = Rows()
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,8 @@ class Packing:
     image_lengths: tuple[int, ...]
     layers: Tensor  # (image tokens,) the number of each token's layer
     tables: tuple[Tensor, Tensor]
+    rows: Rows = _ONE_ROW
+    has_clean: bool = False
 
     @classmethod
     def of(
@@ -42,12 +57,27 @@ class Packing:
         ]
         cos, sin = rotary_tables(torch.cat(ids), axes)
         layers = torch.cat([regions.ids[:, 0] for regions in documents])
-        return cls(
-            tuple(text_lengths),
-            tuple(regions.count for regions in documents),
-            layers.to(device),
-            (cos.to(device), sin.to(device)),
-        )
+        counts = tuple(regions.count for regions in documents)
+        tables = cos.to(device), sin.to(device)
+        packing = cls(tuple(text_lengths), counts, layers.to(device), tables)
+        return packing if len(documents) == 1 else replace(packing, rows=packing._rows())
+
+    def with_clean(self, clean: Tensor) -> Packing:
+        """Tokens where ``clean`` (image tokens,) is true are given, not to be denoised.
+
+        They are modulated by an embedding of time 0 of their own: one row more for each document,
+        after all others.
+        """
+        own_row = clean.to(self.layers.device).long() * len(self.text_lengths)
+        return replace(self, rows=self._rows(own_row), has_clean=True)
+
+    def _rows(self, shift: Tensor | int = 0) -> Rows:
+        device = self.layers.device
+        document = torch.arange(len(self.text_lengths), device=device)
+        text = document.repeat_interleave(torch.tensor(self.text_lengths, device=device))
+        image = document.repeat_interleave(torch.tensor(self.image_lengths, device=device)) + shift
+        joined = self.join(text[None], image[None])[0]
+        return Rows(text, image, joined)
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -76,12 +106,6 @@ class Packing:
         return torch.cat(parts[::2], dim=1), torch.cat(parts[1::2], dim=1)
 
 
-def spread(values: Tensor, lengths: Sequence[int]) -> Tensor:
-    """One row for each document (documents, d) to one for each of its tokens (1, tokens, d).
-
-    A single document's row is left to broadcast, which costs no memory.
-    """
-    if len(lengths) == 1:
-        return values[:, None]
-    counts = torch.tensor(lengths, device=values.device)
-    return values.repeat_interleave(counts, dim=0, output_size=sum(lengths))[None]
+def spread(values: Tensor, rows: Tensor | None) -> Tensor:
+    """Rows of an embedding (n, d), one for each token (1, tokens, d), or (1, 1, d) to broadcast."""
+    return values[:, None] if rows is None else values[rows][None]

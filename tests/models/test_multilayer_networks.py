@@ -169,3 +169,25 @@ def test_patches_come_back_and_boxes_outside_are_refused():
     assert torch.equal(unpatchify(regions.scatter(tokens)), latents)
     with pytest.raises(InvalidRequest, match="no pixel"):
         Regions.of_pixels(Extent(96, 64), [Bounds(96, 0, 5, 5)], 16)
+
+
+@torch.inference_mode()
+def test_clean_tokens_are_modulated_by_time_zero(transformer):
+    """All tokens clean is a pass at time 0; the text keeps the time, and so tells the two apart."""
+    generator = torch.Generator().manual_seed(1)
+    documents = [
+        Regions.of_pixels(Extent(32, 48), [Bounds(0, 0, 32, 48), Bounds(0, 16, 16, 16)], 16),
+        Regions.of_pixels(Extent(32, 32), [Bounds(0, 0, 32, 32)], 16),
+    ]
+    packing = transformer.pack(documents, [2, 1])
+    tokens = torch.randn(1, sum(packing.image_lengths), 64, generator=generator)
+    text, pooled = torch.randn(1, 3, 48, generator=generator), torch.randn(2, 24)
+    conditions = Conditions(text, pooled, torch.tensor([0.8, 0.3]), torch.tensor([2.0, 3.0]))
+    none = packing.with_clean(torch.zeros(tokens.shape[1], dtype=torch.bool))
+    every = packing.with_clean(torch.ones(tokens.shape[1], dtype=torch.bool))
+    plain = transformer(tokens, packing, conditions)
+    assert (transformer(tokens, none, conditions) - plain).abs().max() < TOLERANCE
+    assert (transformer(tokens, every, conditions) - plain).abs().max() > 0.01
+    at_zero = Conditions(text, pooled, torch.zeros(2), conditions.guidance)
+    expected = transformer(tokens, packing, at_zero)
+    assert (transformer(tokens, every, at_zero) - expected).abs().max() < TOLERANCE
