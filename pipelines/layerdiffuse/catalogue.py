@@ -70,7 +70,8 @@ class Family:
     cli: Defaults | None = None  # with parity="cli"
     cli_modes: tuple[str, ...] = ()
     cli_variant: str = ""
-    adapters: tuple[str, ...] = ("loras",)
+    adapters: tuple[str, ...] = ()
+    takes_negative: bool = True
     side_multiple: int = 64
 
 
@@ -98,7 +99,7 @@ SDXL = Family(
     ),
     cli_modes=("fg", "img2img"),
     cli_variant="attn-full",
-    adapters=("loras", "controlnet", "ip_adapter"),
+    adapters=("controlnet", "ip_adapter"),
     variants={
         "attn": "layerdiffuse-sdxl-attn-forge",
         "attn-full": "layerdiffuse-sdxl-attn",
@@ -166,7 +167,7 @@ SD15 = Family(
         scheduler="dpm++ 2m karras",
         negative_prompt="bad, ugly",
     ),
-    adapters=("loras", "controlnet", "ip_adapter"),
+    adapters=("controlnet", "ip_adapter"),
     variants={},
     modes={
         "fg": Mode(
@@ -206,6 +207,8 @@ FLUX = Family(
         guidance=3.5,
         scheduler="flow euler",
     ),
+    takes_negative=False,
+    adapters=("controlnet", "ip_adapter"),
     variants={},
     modes={
         "fg": Mode(

@@ -37,12 +37,13 @@ Kind = Literal[
 class Call:
     """One run of a network: ``prompts`` of the frames that it makes, ``pictures`` it is given.
 
-    Pictures are (h, w, 4) uint8 of ``extent``, by frame ("image" for image to image).
+    ``place`` is where on the canvas its frames lie. Pictures are (h, w, 4) uint8 of that size, by
+    frame ("image" for image to image).
     """
 
     kind: Kind
     prompts: Mapping[Frame, str]
-    extent: Extent
+    place: Bounds
     seed: int
     pictures: Mapping[str, U8] = field(default_factory=dict)
 
@@ -70,6 +71,10 @@ class Story:
     def extent(self) -> Extent:
         assert self.request.extent is not None
         return self.request.extent
+
+    @property
+    def canvas(self) -> Bounds:
+        return Bounds.full(self.extent)
 
     def seed(self, index: int) -> int:
         """The seed of the chain's call number ``index``: the first has the picture's own."""
@@ -159,7 +164,7 @@ def _background_then_foregrounds(story: Story) -> Chain:
     if "background" in story.pictures:
         return (yield from _completed_background(story))
     text, seed = text_of_background(story.request), story.seed(0)
-    made = yield Call("plain", {"background": text}, story.extent, seed)
+    made = yield Call("plain", {"background": text}, story.canvas, seed)
     return (yield from _in_front(story, story.layer(made, "background", text, seed), 1))
 
 
@@ -172,9 +177,9 @@ def _foregrounds(story: Story) -> Generator[Call, Made, list[Layer]]:
     layers = []
     request = story.request
     for index, text in enumerate(texts_of_foregrounds(request)):
-        box = request.boxes[index] if request.boxes else Bounds.full(story.extent)
+        box = request.boxes[index] if request.boxes else story.canvas
         seed = story.seed(index)
-        made = yield Call("transparent", {"foreground": text}, box.extent, seed)
+        made = yield Call("transparent", {"foreground": text}, box, seed)
         name = request.foregrounds[index] if request.foregrounds else ""
         layers.append(story.layer(made, "foreground", text, seed, name=name, at=box))
     return layers
@@ -184,10 +189,10 @@ def _behind(story: Story, layers: list[Layer], first_call: int) -> Chain:
     """A background for ``layers``: what the whole would look like, then the whole without them."""
     text, behind = whole(story.request), text_of_background(story.request)
     given = {"foreground": flattened(layers, story.extent)}
-    blended = yield from _together(story, "fg2ble", text, given, first_call)
+    blended, pixels = yield from _together(story, "fg2ble", text, given, first_call)
     seed = story.seed(first_call + 1)
-    given |= {"blended": blended.pixels}
-    made = yield Call("fgble2bg", {"background": behind}, story.extent, seed, given)
+    given |= {"blended": pixels}
+    made = yield Call("fgble2bg", {"background": behind}, story.canvas, seed, given)
     background = story.layer(made, "background", behind, seed)
     return stack(story.extent, background=background, foregrounds=layers, blended=blended)
 
@@ -201,10 +206,10 @@ def _in_front(story: Story, background: Layer, first_call: int) -> Chain:
         together_text = whole(story.request) if len(names) < 2 else text
         call = first_call + 2 * index
         given = {"background": flattened([background, *layers], story.extent)}
-        blended = yield from _together(story, "bg2ble", together_text, given, call)
+        blended, pixels = yield from _together(story, "bg2ble", together_text, given, call)
         seed = story.seed(call + 1)
-        given |= {"blended": blended.pixels}
-        made = yield Call("bgble2fg", {"foreground": text}, story.extent, seed, given)
+        given |= {"blended": pixels}
+        made = yield Call("bgble2fg", {"foreground": text}, story.canvas, seed, given)
         name = names[index] if names else ""
         layers.append(story.layer(made, "foreground", text, seed, name=name))
     return stack(story.extent, background=background, foregrounds=layers, blended=blended)
@@ -212,19 +217,19 @@ def _in_front(story: Story, background: Layer, first_call: int) -> Chain:
 
 def _together(
     story: Story, kind: Kind, text: str, given: Mapping[str, U8], call: int
-) -> Generator[Call, Made, Layer]:
+) -> Generator[Call, Made, tuple[Layer, U8]]:
     """What it all looks like together: the user's own picture of it, or the network's."""
     if "blended" in story.pictures:
-        return story.given_layer("blended", "blended")
+        return story.given_layer("blended", "blended"), story.given("blended")
     seed = story.seed(call)
-    made = yield Call(kind, {"blended": text}, story.extent, seed, given)
-    return story.layer(made, "blended", text, seed)
+    made = yield Call(kind, {"blended": text}, story.canvas, seed, given)
+    return story.layer(made, "blended", text, seed), made.frames["blended"]
 
 
 def _varied(story: Story) -> Chain:
     text, seed = texts_of_foregrounds(story.request)[0], story.seed(0)
     given = {"image": story.given("image")}
-    made = yield Call("img2img", {"foreground": text}, story.extent, seed, given)
+    made = yield Call("img2img", {"foreground": text}, story.canvas, seed, given)
     return stack(story.extent, foregrounds=[story.layer(made, "foreground", text, seed)])
 
 
@@ -238,7 +243,7 @@ def _texts(story: Story) -> dict[Frame, str]:
 
 def _joint(story: Story) -> Chain:
     texts, seed = _texts(story), story.seed(0)
-    made = yield Call("joint", texts, story.extent, seed)
+    made = yield Call("joint", texts, story.canvas, seed)
     foreground, background, blended = (
         story.layer(made, frame, text, seed) for frame, text in texts.items()
     )
@@ -251,7 +256,7 @@ def _conditioned(story: Story, known: Literal["foreground", "background"]) -> Ch
     wanted: Frame = "background" if known == "foreground" else "foreground"
     kind: Kind = "fg2bg" if known == "foreground" else "bg2fg"
     prompts: dict[Frame, str] = {wanted: texts[wanted], "blended": texts["blended"]}
-    made = yield Call(kind, prompts, story.extent, seed, {known: story.given(known)})
+    made = yield Call(kind, prompts, story.canvas, seed, {known: story.given(known)})
     layers = {
         known: story.given_layer(known, known),
         wanted: story.layer(made, wanted, texts[wanted], seed),

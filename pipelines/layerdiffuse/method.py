@@ -92,7 +92,7 @@ class LayerDiffuseSD15(_LayerDiffuse):
         SD15,
         "Small and quick: foreground, background and their blend in one go.",
         "OpenRAIL-M (base); LayerDiffuse's files state none",
-        "background", "controlnet", "ip_adapter",
+        "background", "patch_strength", "controlnet", "ip_adapter",
     )  # fmt: skip
 
 
@@ -102,5 +102,5 @@ class LayerDiffuseFlux(_LayerDiffuse):
         FLUX,
         "Transparent pictures that follow long prompts; needs much memory.",
         "FLUX.1 [dev] Non-Commercial License",
-        "patch_strength",
-    )
+        "patch_strength", "controlnet", "ip_adapter",
+    )  # fmt: skip

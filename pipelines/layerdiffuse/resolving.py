@@ -11,10 +11,11 @@ from typing import TypeVar
 import numpy as np
 
 from layerstudio.errors import InvalidRequest
-from layerstudio.generate_request import GenerateRequest, InputRole
+from layerstudio.generate_request import MAX_SIDE, MIN_SIDE, GenerateRequest, InputRole
 from layerstudio.geometry import Extent
 from layerstudio.picture import Picture
 from layerstudio.pipelines.layerdiffuse.catalogue import Defaults, Family, Mode
+from layerstudio.pipelines.schedulers import check_scheduler
 
 T = TypeVar("T")
 Pictures = Mapping[InputRole, Picture]
@@ -38,6 +39,9 @@ def resolve(
     _check_inputs(mode_id, mode, pictures)
     _check_texts(request, mode_id, mode)
     _check_steering(request, pictures, family)
+    if request.negative_prompt and not family.takes_negative:
+        raise InvalidRequest(f"{family.title} takes no negative prompt.", advice="Leave it out.")
+    is_flow = family.id == "flux"
     defaults = _defaults(request, family, mode_id)
     resolved = replace(
         request,
@@ -49,7 +53,9 @@ def resolve(
         guidance=_given(_given(request.guidance, mode.guidance), defaults.guidance),
         strength=_given(request.strength, mode.strength),
         ending_step=_given(request.ending_step, mode.ending_step),
-        scheduler=request.scheduler or mode.scheduler or defaults.scheduler,
+        scheduler=check_scheduler(
+            request.scheduler or mode.scheduler or defaults.scheduler, flow=is_flow
+        ),
         base=request.base or defaults.base,
         variant=_variant(request, family, mode),
         negative_prompt=_given(request.negative_prompt, defaults.negative_prompt),
@@ -132,6 +138,11 @@ def _check_texts(request: GenerateRequest, mode_id: str, mode: Mode) -> None:
         raise InvalidRequest(f"The mode {mode_id!r} takes {most} of the foregrounds given.")
     if count > 1 and request.input("blended") is not None:
         raise InvalidRequest("A blended picture shows one foreground, not several.")
+    for box in request.boxes:
+        if max(box.extent) > MAX_SIDE or min(box.extent) < MIN_SIDE:
+            raise InvalidRequest(
+                f"The box {tuple(box)} is not {MIN_SIDE} to {MAX_SIDE:,} pixels wide and high."
+            )
     if request.boxes and not mode.takes_boxes:
         raise InvalidRequest(f"The mode {mode_id!r} places layers itself, so it takes no boxes.")
     if request.background and not mode.takes_background:
@@ -144,11 +155,12 @@ def _check_texts(request: GenerateRequest, mode_id: str, mode: Mode) -> None:
 def _check_steering(request: GenerateRequest, pictures: Pictures, family: Family) -> None:
     for role, adapter in _STEERS.items():
         wanted = getattr(request, adapter) is not None
-        name = adapter.replace("_", "-")
+        name = {"controlnet": "ControlNet", "ip_adapter": "IP-Adapter"}[adapter]
         if wanted and adapter not in family.adapters:
             raise InvalidRequest(f"{family.title} takes no {name} here.")
         if wanted != (role in pictures):
-            lacking = f"--{name}" if role in pictures else f"--{role}"
+            option = adapter.replace("_", "-")
+            lacking = f"--{option}" if role in pictures else f"--{role}"
             raise InvalidRequest(
                 f"A {name} and its picture ({role}) go together.", advice=f"Give {lacking} too."
             )

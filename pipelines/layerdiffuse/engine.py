@@ -1,0 +1,211 @@
+"""Calls of a chain made by a loaded pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+
+from layerstudio.color import U8
+from layerstudio.generate_request import GenerateRequest, InputRole
+from layerstudio.geometry import Bounds, Extent
+from layerstudio.models.memory import parameter_count
+from layerstudio.picture import Picture
+from layerstudio.pipelines.base_models import find_model
+from layerstudio.pipelines.layerdiffuse.catalogue import Family
+from layerstudio.pipelines.layerdiffuse.chain import Call, Frame, Made
+from layerstudio.pipelines.layerdiffuse.fitting import fitted
+from layerstudio.pipelines.loading import Wanted, borrowed
+from layerstudio.pipelines.needs import revision_of
+from layerstudio.pipelines.out_of_memory import explained
+from layerstudio.pipelines.placement import apply, free_now, sizes_of
+from layerstudio.pipelines.preflight import Needs, Plan, plan
+from layerstudio.pipelines.quiet import quiet_libraries
+from layerstudio.pipelines.runtime import Runtime
+from layerstudio.pipelines.schedulers import make_scheduler
+from layerstudio.progress import CancelToken, ProgressCallback
+
+
+class Driver(Protocol):
+    """How one family's pipeline is given its weights and called."""
+
+    kind: type[Any]
+
+    def load(self, pipeline: Any, request: GenerateRequest) -> None:
+        """What must be in the pipeline before it is placed on its device."""
+        ...
+
+    def switch(self, pipeline: Any, call: Call, request: GenerateRequest) -> tuple[str, ...]:
+        """Set the pipeline up for a call; the registry ids of the weights that make it."""
+        ...
+
+    def arguments(self, call: Call, request: GenerateRequest) -> dict[str, Any]:
+        """The call's own arguments, beside those that all families share."""
+        ...
+
+    def frames(self, mode: str) -> int:
+        """How many pictures are sampled together."""
+        ...
+
+
+@dataclass
+class Ready:
+    """A pipeline in its place, and the noise schedule that its base came with."""
+
+    pipeline: Any
+    plan: Plan
+    schedule: Any
+
+
+class Engine:
+    """Makes the calls of one run."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        ready: Ready,
+        request: GenerateRequest,
+        pictures: Mapping[InputRole, Picture],
+        base: tuple[str, str],
+        cancel: CancelToken,
+    ) -> None:
+        self._driver = driver
+        self._pipeline = ready.pipeline
+        self._request = request
+        self._pictures = pictures
+        self._base = base
+        self._cancel = cancel
+        self.reason = ready.plan.runtime.reason
+
+    def make(self, call: Call, progress: ProgressCallback) -> Made:
+        """Raises ``Cancelled``, ``NumericalFailure``, ``OutOfMemory`` and what loading raises."""
+        self._cancel.check()
+        weights = self._driver.switch(self._pipeline, call, self._request)
+        arguments = self._common(call) | self._driver.arguments(call, self._request)
+        made = self._pipeline(**arguments, progress=progress, cancel=self._cancel)
+        frames: dict[Frame, U8] = {
+            name: np.asarray(images[0].convert("RGBA")) for name, images in made.frames.items()
+        }
+        ids = (self._base[0], *weights)
+        revisions = (self._base[1], *(revision_of(id) for id in weights))
+        return Made(frames, " + ".join(ids), " + ".join(filter(None, revisions)))
+
+    def _common(self, call: Call) -> dict[str, Any]:
+        request = self._request
+        arguments: dict[str, Any] = {
+            "width": call.place.width,
+            "height": call.place.height,
+            "num_inference_steps": request.steps,
+            "guidance_scale": request.guidance,
+            "generator": torch.Generator().manual_seed(call.seed),
+            "augment": request.augment,
+            "output_type": "pil",
+        }
+        if request.negative_prompt:
+            arguments["negative_prompt"] = request.negative_prompt
+        if request.controlnet is not None:
+            arguments["control_image"] = self._control(call.place)
+            arguments["controlnet_conditioning_scale"] = request.controlnet.weight
+        if request.ip_adapter is not None:
+            style = self._pictures["style"]
+            arguments["ip_adapter_image"] = image_of(fitted(style, style.extent)).convert("RGB")
+        return arguments
+
+    def _control(self, place: Bounds) -> Image.Image:
+        """The part of the control picture that lies at ``place``."""
+        assert self._request.extent is not None
+        whole = image_of(fitted(self._pictures["control"], self._request.extent)).convert("RGB")
+        return whole.crop((place.x, place.y, place.right, place.bottom))
+
+
+def image_of(pixels: U8) -> Image.Image:
+    """(h, w, 4) as PIL, which every pipeline takes."""
+    return Image.fromarray(pixels)
+
+
+@contextmanager
+def opened(
+    family: Family,
+    request: GenerateRequest,
+    pictures: Mapping[InputRole, Picture],
+    runtime: Runtime,
+    cancel: CancelToken,
+) -> Iterator[Engine]:
+    """An engine for the calls of ``request``, on the last run's pipeline if that fits."""
+    driver = driver_of(family)
+    base = find_model(request.base or family.defaults.base, "base model")
+    wanted = Wanted(
+        kind=driver.kind,
+        family=family.id,
+        base=base,
+        base_id=family.defaults.base,
+        dtype=_first_dtype(family, runtime),
+        loras=request.loras,
+        controlnet=request.controlnet,
+        ip_adapter=request.ip_adapter,
+        placement=(runtime, _largest(request), request.mode, request.variant),
+    )
+
+    def prepared(pipeline: Any) -> Ready:
+        driver.load(pipeline, request)
+        planned = plan(_needs(family, driver, request, pipeline), free_now(runtime), runtime)
+        with explained(planned, runtime):
+            apply(planned, pipeline)
+        return Ready(pipeline, planned, pipeline.scheduler.config)
+
+    with (
+        quiet_libraries(),
+        borrowed(wanted, prepared) as ready,
+        explained(ready.plan, runtime),
+    ):
+        ready.pipeline.scheduler = make_scheduler(request.scheduler or "", ready.schedule)
+        identity = (base.weights, base.revision)
+        yield Engine(driver, ready, request, pictures, identity, cancel)
+
+
+def driver_of(family: Family) -> Driver:
+    """Importing one family's pipeline does not import the others."""
+    if family.id == "sdxl":
+        from layerstudio.pipelines.layerdiffuse.sdxl_driver import SDXLDriver
+
+        return SDXLDriver()
+    if family.id == "sd15":
+        from layerstudio.pipelines.layerdiffuse.sd15_driver import SD15Driver
+
+        return SD15Driver()
+    from layerstudio.pipelines.layerdiffuse.flux_driver import FluxDriver
+
+    return FluxDriver()
+
+
+def _first_dtype(family: Family, runtime: Runtime) -> torch.dtype:
+    """What weights are read in before the plan decides; mostly what it decides."""
+    if runtime.dtype != "auto":
+        return getattr(torch, runtime.dtype)
+    on_cpu = runtime.device == "cpu" or not torch.cuda.is_available()
+    half = torch.bfloat16 if family.id == "flux" else torch.float16
+    return torch.float32 if on_cpu else half
+
+
+def _largest(request: GenerateRequest) -> Extent:
+    assert request.extent is not None
+    areas = [request.extent, *(box.extent for box in request.boxes)]
+    return max(areas, key=lambda extent: extent.pixel_count).multiple_of(64)
+
+
+def _needs(family: Family, driver: Driver, request: GenerateRequest, pipeline: Any) -> Needs:
+    extras = (getattr(pipeline, name, None) for name in ("controlnet", "image_encoder"))
+    return Needs(
+        family=family.id,
+        extent=_largest(request),
+        frames=driver.frames(request.mode or ""),
+        guided=family.id != "flux" and (request.guidance or 0) > 1,
+        augment=request.augment if pipeline.transparency_decoder is not None else 0,
+        extra_parameters=sum(parameter_count(module) for module in extras if module is not None),
+        sizes=sizes_of(pipeline, family.id),
+    )

@@ -1,0 +1,217 @@
+"""Where weights meet models: base models, LoRA, ControlNet and IP-Adapter as one pipeline.
+
+Only files on this machine are read, and only tensors from them. The last pipeline is kept, so that
+a batch, a chain or the next run of the same model does not load it again.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.controlnets.controlnet_flux import FluxControlNetModel
+from safetensors import SafetensorError
+
+from layerstudio.errors import (
+    Cancelled,
+    LayerStudioError,
+    MismatchedWeights,
+    UnreadableFile,
+)
+from layerstudio.generate_request import Adapter
+from layerstudio.models.memory import empty_cache
+from layerstudio.pipelines.base_models import Found, configured_like, find_model, only_file
+from layerstudio.pipelines.needs import is_registered
+from layerstudio.weights.registry import checkpoint
+from layerstudio.weights.store import located_file
+
+T = TypeVar("T")
+
+# What diffusers and transformers raise for files that are incomplete, damaged or of another model.
+_LOADING_ERRORS = (
+    OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError,
+    SafetensorError,
+)  # fmt: skip
+_WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A pipeline class with weights: whatever is equal in all of this need not be loaded again.
+
+    ``base_id`` is the registry's base of the family, with whose tokenizers single files are read;
+    ``placement`` whatever else the pipeline was set up for.
+    """
+
+    kind: type[Any]
+    family: str
+    base: Found
+    base_id: str
+    dtype: torch.dtype
+    loras: tuple[Adapter, ...] = ()
+    controlnet: Adapter | None = None
+    ip_adapter: Adapter | None = None
+    placement: tuple[Hashable, ...] = ()
+
+
+class _Kept:
+    """One idle pipeline at most; whoever takes it has it alone."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: tuple[Wanted, Any] | None = None
+
+    def take(self, wanted: Wanted | None) -> Any | None:
+        """What is idle if it is the one wanted; any other one is let go."""
+        with self._lock:
+            idle, self._idle = self._idle, None
+        if idle is not None and idle[0] == wanted:
+            return idle[1]
+        del idle
+        gc.collect()  # networks refer to themselves through their hooks
+        empty_cache()
+        return None
+
+    def give_back(self, wanted: Wanted, ready: Any) -> None:
+        with self._lock:
+            self._idle = (wanted, ready)
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def borrowed(wanted: Wanted, make: Callable[[Any], T]) -> Iterator[T]:
+    """What ``make(pipeline)`` made of the pipeline of ``wanted``, in this run or in the last.
+
+    It is kept for the next run, unless this one fails. Raises as ``load`` does.
+    """
+    ready = _kept.take(wanted)
+    if ready is None:
+        ready = make(load(wanted))
+    try:
+        yield ready
+    except Cancelled:
+        _kept.give_back(wanted, ready)
+        raise
+    _kept.give_back(wanted, ready)
+
+
+def forget() -> None:
+    """Let the kept pipeline go."""
+    _kept.take(None)
+
+
+def load(wanted: Wanted) -> Any:
+    """A new pipeline on the CPU with its adapters.
+
+    Raises ``UnreadableFile``, ``MissingWeights``, ``InvalidRequest`` or ``MismatchedWeights``, in
+    one sentence, for whatever is wrong with the files.
+    """
+    pipeline = _base(wanted)
+    pipeline.set_progress_bar_config(disable=True)
+    _add_loras(pipeline, wanted)
+    if wanted.controlnet is not None:
+        pipeline.register_modules(controlnet=_controlnet(wanted, wanted.controlnet))
+    if wanted.ip_adapter is not None:
+        _add_ip_adapter(pipeline, wanted.ip_adapter)
+    return pipeline
+
+
+def _base(wanted: Wanted) -> Any:
+    found = wanted.base
+    options: dict[str, Any] = {"local_files_only": True, "dtype": wanted.dtype}
+    if wanted.family == "sd15":
+        options |= {"safety_checker": None, "requires_safety_checker": False}
+        options |= {"feature_extractor": None}
+    with _explained(f"The base model {found.weights!r}"):
+        if found.path.is_file():
+            config = str(configured_like(wanted.family, wanted.base_id))
+            return wanted.kind.from_single_file(str(found.path), config=config, **options)
+        return wanted.kind.from_pretrained(
+            found.path, variant=found.variant, use_safetensors=True, **options
+        )
+
+
+def _add_loras(pipeline: Any, wanted: Wanted) -> None:
+    names = []
+    for index, adapter in enumerate(wanted.loras):
+        name = f"user_{index}"
+        with _explained(f"The LoRA {adapter.source!r}"):
+            path = only_file(_found(adapter.source, "LoRA"), _WEIGHTS, "LoRA")
+            pipeline.load_lora_weights(
+                str(path.parent), weight_name=path.name, adapter_name=name, local_files_only=True
+            )
+        names.append(name)
+        if name not in {key for keys in pipeline.get_list_adapters().values() for key in keys}:
+            raise MismatchedWeights(
+                f"The LoRA {adapter.source!r} changes nothing in {wanted.base.weights!r}.",
+                advice="It was made for another family of models, or is no LoRA.",
+            )
+    if names:
+        pipeline.set_adapters(names, [adapter.weight for adapter in wanted.loras])
+
+
+def _controlnet(wanted: Wanted, adapter: Adapter) -> Any:
+    kind = FluxControlNetModel if wanted.family == "flux" else ControlNetModel
+    found = _found(adapter.source, "ControlNet")
+    options: dict[str, Any] = {"dtype": wanted.dtype, "local_files_only": True}
+    folder = found.path.parent if found.path.is_file() else found.path
+    with _explained(f"The ControlNet {adapter.source!r}"):
+        return kind.from_pretrained(folder, variant=found.variant, **options)
+
+
+def _add_ip_adapter(pipeline: Any, adapter: Adapter) -> None:
+    """The adapter's file and the image encoder of its repository (``models/image_encoder``)."""
+    found = _found(adapter.source, "IP-Adapter")
+    with _explained(f"The IP-Adapter {adapter.source!r}"):
+        patterns = [f"ip[-_]adapter{ending}" for ending in ("*.safetensors", "*.bin")]
+        path = only_file(found, patterns, "IP-Adapter")
+        encoder = _image_encoder_beside(path)
+        pipeline.load_ip_adapter(
+            str(encoder.parents[1]),
+            subfolder=str(path.parent.relative_to(encoder.parents[1])),
+            weight_name=path.name,
+            image_encoder_folder="/".join(encoder.parts[-2:]),
+            local_files_only=True,
+        )
+        pipeline.set_ip_adapter_scale(adapter.weight)
+
+
+def _image_encoder_beside(path: Any) -> Any:
+    """The folder that published IP-Adapters keep their image encoder in, near the adapter."""
+    for folder in list(path.parents)[:3]:
+        for place in ("models/image_encoder", "image_encoder"):
+            if (folder / place / "config.json").is_file():
+                return folder / place
+    raise UnreadableFile(
+        f"No image encoder lies beside {path.name!r}.",
+        advice="Keep the folder models/image_encoder of its repository with it.",
+    )
+
+
+def _found(source: str, what: str) -> Found:
+    if is_registered(source) and len(checkpoint(source).files) == 1:
+        return Found(located_file(source), source)
+    return find_model(source, what)
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Errors of the libraries below as one sentence about ``what``."""
+    try:
+        yield
+    except (LayerStudioError, torch.OutOfMemoryError):
+        raise
+    except _LOADING_ERRORS as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+        raise UnreadableFile(
+            f"{what} could not be loaded: {reason.strip()[:200]}",
+            advice="Fetch it again, or choose one of the right family.",
+        ) from error
