@@ -67,7 +67,7 @@ def told(request, pictures=None):
     (document,) = driven([chain_of(request, pictures or {})], painter, calls, reports.append)
     assert len(painter.calls) == calls
     fractions = [report.fraction for report in reports]
-    assert fractions == sorted(fractions) and 0.1 <= fractions[0] and fractions[-1] < 1
+    assert fractions == sorted(fractions) and fractions[0] >= 0.1 and fractions[-1] < 1
     return painter.calls, document
 
 
