@@ -123,6 +123,7 @@ def running() -> Iterator[HubStandIn]:
 class _Handler(BaseHTTPRequestHandler):
     hub: HubStandIn
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are separate writes
 
     def log_message(self, *arguments: object) -> None:
         pass

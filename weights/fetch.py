@@ -47,9 +47,10 @@ def pull(
     """
     cancel = cancel or CancelToken()
     wanted = subject(name, revision)
-    if not update and (folder := _present(wanted, variant)) is not None:
+    offline = offline or is_offline()
+    if not update and (folder := _present(wanted, offline)) is not None:
         return folder
-    if offline or is_offline():
+    if offline:
         raise MissingWeights(
             f"{name} is not on this machine, and downloads are switched off.",
             advice="Leave out --offline and unset LAYERSTUDIO_OFFLINE and HF_HUB_OFFLINE, or copy"
@@ -68,11 +69,12 @@ def pull(
     return job.run(_wanted_paths(wanted, remote.paths, variant))
 
 
-def _present(wanted: Subject, variant: str | None) -> Path | None:
-    """The folder that holds all of it: every file of a row, or all that was ever fetched."""
+def _present(wanted: Subject, offline: bool) -> Path | None:
+    """The folder that holds all of it; what all of an unregistered repository is, the hub knows,
+    and offline it is what was fetched of it before."""
     if wanted.row is not None:
         return store.located(wanted.name) if store.is_present(wanted.name) else None
-    if variant is not None or not wanted.patterns:
+    if not offline or not wanted.patterns:
         return None
     folder = store.find_repository(wanted.repository, wanted.revision)
     return folder if folder and not store.missing_files(folder, wanted.patterns) else None

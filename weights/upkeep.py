@@ -71,7 +71,8 @@ def remove(name: str, *, revision: str | None = None) -> int:
     """Delete a row's files, or those fetched of a repository, from the cache; returns bytes freed.
 
     What other rows or programs fetched of the same repository stays, as do the terms accepted and
-    the hashes recorded, and everything under ``LAYERSTUDIO_WEIGHTS``. Raises ``MissingWeights``
+    the hashes recorded, and everything under ``LAYERSTUDIO_WEIGHTS``. A repository's registered
+    files go under their own ids only. Raises ``MissingWeights``
     where there is nothing to delete.
     """
     chosen = subject(name, revision)
@@ -80,7 +81,7 @@ def remove(name: str, *, revision: str | None = None) -> int:
         snapshot / path
         for snapshot in cached.snapshots()
         for path in select(_entries(snapshot), chosen.patterns)
-        if not _belongs_to_another(chosen, path)
+        if not _belongs_to_a_row(chosen, path)
     ]
     partials = [path for path, of in cached.partials() if select([of], chosen.patterns)]
     if not links and not partials:
@@ -122,13 +123,11 @@ def _entries(snapshot: Path) -> Iterator[str]:
             yield path.relative_to(snapshot).as_posix()
 
 
-def _belongs_to_another(chosen: Subject, path: str) -> bool:
-    return any(
-        row.id != chosen.name
-        and row.repository == chosen.repository
-        and any(matches(path, pattern) for pattern in row.patterns)
+def _belongs_to_a_row(chosen: Subject, path: str) -> bool:
+    """Whether a repository's file is that of a registered checkpoint, removed under its own id."""
+    return chosen.row is None and any(
+        row.repository == chosen.repository and select([path], row.patterns)
         for row in checkpoints()
-        if store.is_present(row.id)
     )
 
 

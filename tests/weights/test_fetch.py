@@ -138,6 +138,17 @@ class TestWhole:
         assert upkeep.remove("somebody/model") == len(b"{}") + len(b"half") + len(b"plain only")
         assert store.find_repository("somebody/model") is None
 
+    def test_a_registered_repository_as_a_whole(self, hub):
+        other = "other.safetensors"
+        hub.publish(REPOSITORY, {FILE: BODY, other: b"another one"})
+        pull()
+        folder = pull(REPOSITORY)
+        assert (folder / other).read_bytes() == b"another one"
+        assert hub.sent[FILE] == len(BODY)
+        assert pull(REPOSITORY, offline=True) == folder
+        assert upkeep.remove(REPOSITORY) == len(b"another one")
+        assert store.is_present(ID)
+
 
 class TestBrokenOff:
     def test_a_dropped_connection_goes_on_where_it_was(self, hub):
@@ -160,6 +171,12 @@ class TestBrokenOff:
         assert (pull() / FILE).read_bytes() == BODY
         assert hub.sent[FILE] == len(BODY)
         assert not partials()
+
+    def test_attempts_that_bring_something_are_not_counted(self, hub):
+        served(hub)
+        hub.fail(FILE, *[Fault(drop_after=15_000)] * (2 * transfer.RETRIES))
+        assert (pull() / FILE).read_bytes() == BODY
+        assert hub.sent[FILE] == len(BODY)
 
     def test_a_server_without_ranges_sends_all_again(self, hub):
         served(hub)
