@@ -62,7 +62,7 @@ def apply(plan: Plan, pipe: Any) -> None:
     """Set a diffusers pipeline up as planned: precision, place, decoding and attention."""
     chosen_runtime = plan.runtime
     device = torch.device(chosen_runtime.device)
-    pipe.to(dtype=getattr(torch, chosen_runtime.dtype), silence_dtype_warnings=True)
+    _cast(pipe, getattr(torch, chosen_runtime.dtype))
     _set_decoding(pipe.vae, chosen_runtime.vae_slicing, chosen_runtime.vae_tiling)
     for module in pipe.components.values():
         if isinstance(module, nn.Module):
@@ -73,6 +73,13 @@ def apply(plan: Plan, pipe: Any) -> None:
         pipe.enable_sequential_cpu_offload(device=device)
     else:
         pipe.to(device)
+
+
+def _cast(pipe: Any, dtype: torch.dtype) -> None:
+    """By PyTorch's own method: diffusers' warns of modules to keep in float32 though it has none."""
+    for module in pipe.components.values():
+        if isinstance(module, nn.Module):
+            nn.Module.to(module, dtype=dtype)
 
 
 def _device(name: str) -> torch.device:

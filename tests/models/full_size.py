@@ -11,20 +11,8 @@ from transformers import (
     T5EncoderModel,
 )
 
-SDXL_UNET = {
-    "sample_size": 128,
-    "block_out_channels": (320, 640, 1280),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "layers_per_block": 2,
-    "cross_attention_dim": 2048,
-    "attention_head_dim": (5, 10, 20),
-    "transformer_layers_per_block": (1, 2, 10),
-    "use_linear_projection": True,
-    "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 256,
-    "projection_class_embeddings_input_dim": 2816,
-}
+from benchmarks.sdxl_steps import SD_VAE, SDXL_UNET
+
 SD15_UNET = {
     "sample_size": 64,
     "block_out_channels": (320, 640, 1280, 1280),
@@ -40,12 +28,6 @@ FLUX = {
     "joint_attention_dim": 4096,
     "pooled_projection_dim": 768,
     "guidance_embeds": True,
-}
-VAE = {
-    "block_out_channels": (128, 256, 512, 512),
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-    "layers_per_block": 2,
 }
 CLIP_L = CLIPTextConfig(
     hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
@@ -66,9 +48,9 @@ def network(name: str) -> nn.Module:
         "sdxl": lambda: UNet2DConditionModel(**SDXL_UNET),
         "sd15": lambda: UNet2DConditionModel(**SD15_UNET),
         "flux": lambda: FluxTransformer2DModel(**FLUX),
-        "vae": lambda: AutoencoderKL(**VAE),
+        "vae": lambda: AutoencoderKL(**SD_VAE),
         "vae16": lambda: AutoencoderKL(
-            **VAE, latent_channels=16, use_quant_conv=False, use_post_quant_conv=False
+            **SD_VAE, latent_channels=16, use_quant_conv=False, use_post_quant_conv=False
         ),
         "clip-l": lambda: CLIPTextModel(CLIP_L),
         "clip-g": lambda: CLIPTextModelWithProjection(CLIP_G),

@@ -59,7 +59,7 @@ def test_sizes_of_a_pipeline_are_those_of_its_networks(pipe):
     assert plan(needs, Free(host_bytes=2**30)).runtime.dtype == "float32"
 
 
-def test_precision_decoding_and_attention_are_set(pipe):
+def test_precision_decoding_and_attention_are_set(pipe, caplog):
     apply(planned(dtype="bfloat16", vae_slicing=True, vae_tiling=True, attention="flash"), pipe)
     assert pipe.unet.dtype == pipe.vae.dtype == pipe.text_encoder.dtype == torch.bfloat16
     assert pipe.vae.use_slicing
@@ -69,6 +69,7 @@ def test_precision_decoding_and_attention_are_set(pipe):
     assert {type(p) for p in processors} == {DispatchedAttnProcessor}
     assert {p.backend for p in processors} == {"flash"}
     apply(planned(), pipe)
+    assert not caplog.records
     assert not pipe.vae.use_slicing
     assert not pipe.vae.use_tiling
     assert pipe.unet.dtype == torch.float32
