@@ -7,7 +7,7 @@ the tokens inside boxes are ever computed, which gives the same there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,8 +62,8 @@ class Residuals:
     double: Sequence[Tensor] = ()
     single: Sequence[Tensor] = ()
 
-    def scaled(self, scale: float) -> Residuals:
-        return Residuals([scale * x for x in self.double], [scale * x for x in self.single])
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Residuals:
+        return Residuals([change(x) for x in self.double], [change(x) for x in self.single])
 
 
 class AdaptiveNorm(nn.Module):

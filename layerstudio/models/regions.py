@@ -57,6 +57,11 @@ class Regions:
         layer, row, column = self.ids.unbind(1)
         return (layer * self.grid.height + row) * self.grid.width + column
 
+    def only(self, layer: int) -> Regions:
+        """The tokens of a single layer, at the same places."""
+        alone = (box if index == layer else None for index, box in enumerate(self.boxes))
+        return Regions(self.grid, tuple(alone))
+
     def gather(self, tokens: Tensor) -> Tensor:
         """(layers, rows, columns, d), or one layer for all (rows, columns, d), to (count, d)."""
         if tokens.ndim == 3:

@@ -90,7 +90,8 @@ def test_adapter_equals_the_published_one(transformer, adapter):
     packing = transformer.pack([regions], [TEXT_TOKENS])
     conditions = conditions_of(tensors)
     scale = parity_settings("cld_adapter_small")["conditioning_scale"]
-    residuals = adapter(tokens, condition, transformer.layer_pe, packing, conditions).scaled(scale)
+    residuals = adapter(tokens, condition, transformer.layer_pe, packing, conditions)
+    residuals = residuals.mapped(lambda x: scale * x)
     assert (residuals.double[0] - tensors["block_sample_0"]).abs().max() < TOLERANCE
     for index, residual in enumerate(residuals.single):
         assert (residual - tensors[f"single_sample_{index}"]).abs().max() < TOLERANCE
