@@ -40,8 +40,8 @@ class Driver(Protocol):
         """What must be in the pipeline before it is placed on its device."""
         ...
 
-    def switch(self, pipeline: Any, call: Call, request: GenerateRequest) -> tuple[str, ...]:
-        """Set the pipeline up for a call; the registry ids of the weights that make it."""
+    def weights(self, call: Call, request: GenerateRequest) -> tuple[str, ...]:
+        """The registry ids of what makes a call, beside the base."""
         ...
 
     def arguments(self, call: Call, request: GenerateRequest) -> dict[str, Any]:
@@ -85,15 +85,14 @@ class Engine:
     def make(self, call: Call, progress: ProgressCallback) -> Made:
         """Raises ``Cancelled``, ``NumericalFailure``, ``OutOfMemory`` and what loading raises."""
         self._cancel.check()
-        weights = self._driver.switch(self._pipeline, call, self._request)
         arguments = self._common(call) | self._driver.arguments(call, self._request)
         made = self._pipeline(**arguments, progress=progress, cancel=self._cancel)
-        frames: dict[Frame, U8] = {
-            name: np.asarray(images[0].convert("RGBA")) for name, images in made.frames.items()
-        }
+        weights = self._driver.weights(call, self._request)
         ids = (self._base[0], *weights)
         revisions = (self._base[1], *(revision_of(id) for id in weights))
-        return Made(frames, " + ".join(ids), " + ".join(filter(None, revisions)))
+        return Made(
+            _frames(call, made.frames), " + ".join(ids), " + ".join(filter(None, revisions))
+        )
 
     def _common(self, call: Call) -> dict[str, Any]:
         request = self._request
@@ -123,6 +122,14 @@ class Engine:
         return whole.crop((place.x, place.y, place.right, place.bottom))
 
 
+def _frames(call: Call, made: Mapping[str, Any]) -> dict[Frame, U8]:
+    """(h, w, 4) by the frames that were asked for; a lone one is that, whatever it is called."""
+    found: dict[str, Any] = dict(made)
+    if len(made) == 1:
+        found = dict.fromkeys(call.prompts, *made.values())
+    return {frame: np.asarray(found[frame][0].convert("RGBA")) for frame in call.prompts}
+
+
 def image_of(pixels: U8) -> Image.Image:
     """(h, w, 4) as PIL, which every pipeline takes."""
     return Image.fromarray(pixels)
@@ -148,7 +155,13 @@ def opened(
         loras=request.loras,
         controlnet=request.controlnet,
         ip_adapter=request.ip_adapter,
-        placement=(runtime, _largest(request), request.mode, request.variant),
+        placement=(
+            runtime,
+            _largest(request),
+            request.mode,
+            request.variant,
+            request.patch_strength,
+        ),
     )
 
     def prepared(pipeline: Any) -> Ready:

@@ -19,7 +19,7 @@ def fitted(picture: Picture, extent: Extent) -> U8:
     pixels = np.asarray(to_depth(picture.pixels, np.uint8), np.uint8)
     if picture.extent == extent:
         return pixels
-    return to_u8(covering(pixels.astype(np.float32) / 255, extent))
+    return to_u8(covering(pixels.astype(np.float32) / np.float32(255), extent))
 
 
 def flattened(layers: Sequence[Layer], extent: Extent) -> U8:

@@ -19,10 +19,11 @@ class FluxDriver:
     kind = LayerDiffuseFluxPipeline
 
     def load(self, pipeline: Any, request: GenerateRequest) -> None:
-        pipeline.load_layerdiffuse(located_file(_LORA), located_file(_VAE))
+        pipeline.load_layerdiffuse(
+            located_file(_LORA), located_file(_VAE), strength=request.patch_strength
+        )
 
-    def switch(self, pipeline: Any, call: Call, request: GenerateRequest) -> tuple[str, ...]:
-        pipeline.set_layerdiffuse_strength(request.patch_strength)
+    def weights(self, call: Call, request: GenerateRequest) -> tuple[str, ...]:
         return _LORA, _VAE
 
     def arguments(self, call: Call, request: GenerateRequest) -> dict[str, Any]:

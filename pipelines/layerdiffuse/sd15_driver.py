@@ -22,11 +22,13 @@ class SD15Driver:
         mode = request.mode or "fg"
         weights, *decoder = SD15.modes[mode].weights
         pipeline.load_layerdiffuse(
-            located_file(weights), mode, decoder=located_file(decoder[0]) if decoder else None
+            located_file(weights),
+            mode,
+            decoder=located_file(decoder[0]) if decoder else None,
+            strength=request.patch_strength,
         )
 
-    def switch(self, pipeline: Any, call: Call, request: GenerateRequest) -> tuple[str, ...]:
-        pipeline.set_layerdiffuse_strength(request.patch_strength)
+    def weights(self, call: Call, request: GenerateRequest) -> tuple[str, ...]:
         return SD15.modes[request.mode or "fg"].weights
 
     def arguments(self, call: Call, request: GenerateRequest) -> dict[str, Any]:

@@ -101,10 +101,9 @@ OffloadOption = Annotated[
 
 # Options that are fields of the request as they are.
 _PLAIN = (
-    "method", "mode", "background", "seed", "count", "steps", "guidance", "strength",
+    "prompt", "method", "mode", "background", "seed", "count", "steps", "guidance", "strength",
     "ending_step", "scheduler", "base", "variant", "patch_strength", "augment", "parity",
 )  # fmt: skip
-_RENAMED = {"prompt": "prompt", "negative": "negative_prompt", "foregrounds": "foregrounds"}
 _ROLES: dict[str, InputRole] = {
     "image": "image",
     "foreground_image": "foreground",
@@ -118,9 +117,10 @@ _ROLES: dict[str, InputRole] = {
 def request_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a ``GenerateRequest`` that the options name, and no others."""
     fields = {name: options[name] for name in _PLAIN if options[name] is not None}
-    fields |= {
-        field: options[name] for name, field in _RENAMED.items() if options[name] not in (None, [])
-    }
+    if options["negative"] is not None:
+        fields["negative_prompt"] = options["negative"]
+    if options["foregrounds"]:
+        fields["foregrounds"] = options["foregrounds"]
     if options["prompt_file"] is not None:
         fields["prompt"] = _prompt_from(options["prompt_file"], options["prompt"])
     if options["size"] is not None:
