@@ -36,6 +36,11 @@ def free_memory(root: Path = Path("/")) -> int | None:
     return min((bound for bound in bounds if bound is not None), default=None)
 
 
+def own_memory(root: Path = Path("/")) -> int:
+    """Bytes of memory that this process holds and that no file backs; 0 if not told."""
+    return _fields(root / "proc/self/status").get("RssAnon:", 0) * 1024
+
+
 def gpus() -> tuple[Gpu, ...]:
     """NVIDIA's devices, asked of the driver's own tool; empty where there is none."""
     tool = shutil.which("nvidia-smi")

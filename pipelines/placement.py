@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from layerstudio.errors import InvalidRequest
-from layerstudio.machine import free_memory
+from layerstudio.machine import free_memory, own_memory
 from layerstudio.models.attention import chosen, use_backend
-from layerstudio.models.memory import largest_leaf, parameter_count
+from layerstudio.models.memory import bytes_on, empty_cache, largest_leaf, parameter_count
 from layerstudio.models.sizes import FAMILIES, Family, FamilySizes, Network
 from layerstudio.pipelines.preflight import TILE, Free, Plan
 from layerstudio.pipelines.runtime import Runtime
@@ -28,6 +28,7 @@ def free_now(runtime: Runtime | None = None) -> Free:
     """
     runtime = runtime or Runtime()
     device = _device(runtime.device)
+    empty_cache()
     half = torch.float16 if device.type == "cuda" else torch.float32
     choice = chosen(runtime.attention, device=device, dtype=half, head_dim=_HEAD_DIM)
     on_device = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
@@ -55,6 +56,9 @@ def sizes_of(pipe: Any, family: Family) -> FamilySizes:
         text_positions=published.text_positions,
         half=published.half,
         is_vae_upcast=bool(pipe.vae.config.force_upcast),
+        # Weights that are mapped from their file count as free: the kernel can drop them.
+        held_in_memory=min(bytes_on("cpu", *_networks(pipe)), own_memory()),
+        held_on_device=bytes_on("cuda", *_networks(pipe)),
     )
 
 
@@ -62,11 +66,11 @@ def apply(plan: Plan, pipe: Any) -> None:
     """Set a diffusers pipeline up as planned: precision, place, decoding and attention."""
     chosen_runtime = plan.runtime
     device = torch.device(chosen_runtime.device)
+    pipe.remove_all_hooks()  # of an earlier plan's offloading
     _cast(pipe, getattr(torch, chosen_runtime.dtype))
     _set_decoding(pipe.vae, chosen_runtime.vae_slicing, chosen_runtime.vae_tiling)
-    for module in pipe.components.values():
-        if isinstance(module, nn.Module):
-            use_backend(module, chosen_runtime.attention, device=device)
+    for module in _networks(pipe):
+        use_backend(module, chosen_runtime.attention, device=device)
     if chosen_runtime.offload == "model":
         pipe.enable_model_cpu_offload(device=device)
     elif chosen_runtime.offload == "sequential":
@@ -76,10 +80,13 @@ def apply(plan: Plan, pipe: Any) -> None:
 
 
 def _cast(pipe: Any, dtype: torch.dtype) -> None:
-    """By PyTorch's own method: diffusers' warns of modules to keep in float32 though it has none."""
-    for module in pipe.components.values():
-        if isinstance(module, nn.Module):
-            nn.Module.to(module, dtype=dtype)
+    """By PyTorch's own method: diffusers' warns of modules to keep in float32 where are none."""
+    for module in _networks(pipe):
+        nn.Module.to(module, dtype=dtype)
+
+
+def _networks(pipe: Any) -> list[nn.Module]:
+    return [part for part in pipe.components.values() if isinstance(part, nn.Module)]
 
 
 def _device(name: str) -> torch.device:

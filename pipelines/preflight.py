@@ -91,6 +91,7 @@ def plan(needs: Needs, free: Free, runtime: Runtime | None = None) -> Plan:
     for a runtime that contradicts itself.
     """
     runtime = runtime or Runtime()
+    free = _with_what_is_held(needs, free)
     found = _first_fit(needs, free, runtime)
     if found is None:
         raise OutOfMemory(_shortage(needs, free, runtime), advice=advice(needs, free, runtime))
@@ -103,6 +104,20 @@ def advice(needs: Needs, free: Free, runtime: Runtime | None = None) -> str:
     if not proposals:
         return "No setting makes it fit: use a machine with more memory."
     return f"What would fit: {'; or '.join(proposals[:3])}."
+
+
+def _with_what_is_held(needs: Needs, free: Free) -> Free:
+    """What the networks of the run occupy already counts as free for them."""
+
+    def more(known: int | None, held: int) -> int | None:
+        return None if known is None else known + held
+
+    sizes = needs.networks
+    return replace(
+        free,
+        device_bytes=more(free.device_bytes, sizes.held_on_device),
+        host_bytes=more(free.host_bytes, sizes.held_in_memory),
+    )
 
 
 def _first_fit(needs: Needs, free: Free, runtime: Runtime) -> Plan | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from layerstudio import machine
-from layerstudio.machine import Gpu, free_memory, gpus, installed_version
+from layerstudio.machine import Gpu, free_memory, gpus, installed_version, own_memory
 
 MIB = 2**20
 
@@ -51,6 +51,12 @@ def test_groups_of_version_1(tmp_path, limit, expected):
         f"{folder}/memory.stat": "total_inactive_file 500",
     }
     assert free_memory(write(tmp_path, files)) == expected
+
+
+def test_own_memory_leaves_out_mapped_files(tmp_path):
+    assert own_memory(tmp_path) == 0
+    status = "Name:\tpython\nVmRSS:\t  900 kB\nRssAnon:\t  700 kB\nRssFile:\t  200 kB\n"
+    assert own_memory(write(tmp_path, {"proc/self/status": status})) == 700 * 1024
 
 
 def test_gpus(monkeypatch):

@@ -87,8 +87,9 @@ class DispatchedAttnProcessor(AttnProcessor2_0):
         return out.transpose(1, 2).flatten(2).to(q.dtype)
 
 
-# What is replaced: processors that compute this same attention in other ways.
-_STANDARD = (AttnProcessor2_0, XFormersAttnProcessor, SlicedAttnProcessor)
+# What is replaced: processors that compute this same attention in other ways. These very types:
+# a subclass computes something else.
+_STANDARD = (AttnProcessor2_0, XFormersAttnProcessor, SlicedAttnProcessor, DispatchedAttnProcessor)
 
 
 def install(model: nn.Module, backend: Backend, device: torch.device | None) -> None:
@@ -101,7 +102,7 @@ def _install_on(module: Any, backend: Backend, device: torch.device | None) -> N
     processor = getattr(module, "processor", None)
     if isinstance(processor, IPAdapterProcessor):
         _set_ip_adapter(module, processor, backend, device)
-    elif isinstance(processor, _STANDARD):
+    elif type(processor) in _STANDARD:
         module.processor = DispatchedAttnProcessor(backend)
     elif processor is not None and hasattr(processor, "_attention_backend"):
         # Set here and not with `set_attention_backend`, which changes a global of diffusers' for

@@ -21,6 +21,12 @@ def module_bytes(module: nn.Module) -> int:
     return sum(t.numel() * t.element_size() for t in _weights(module))
 
 
+def bytes_on(kind: str, *modules: nn.Module) -> int:
+    """Bytes of the networks' weights that lie on devices of a kind, as "cpu" or "cuda"."""
+    weights = (t for module in modules for t in _weights(module) if t.device.type == kind)
+    return sum(t.numel() * t.element_size() for t in weights)
+
+
 def parameter_count(module: nn.Module) -> int:
     return sum(t.numel() for t in module.parameters())
 

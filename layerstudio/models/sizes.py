@@ -31,7 +31,8 @@ class FamilySizes:
     ``encode_values`` is per prompt, ``denoise_values`` per position of the denoiser and picture of
     the batch. A position is ``pixels_per_position`` pixels wide and high; ``text_positions`` are
     those of the prompt where it goes through the denoiser along with the picture. A float16 run
-    decodes in float32 where ``is_vae_upcast``, as the autoencoder's config asks.
+    decodes in float32 where ``is_vae_upcast``, as the autoencoder's config asks. ``held_…`` are the
+    bytes that these networks take up already, and that therefore are not free but theirs.
     """
 
     encoders: tuple[Network, ...]
@@ -43,6 +44,8 @@ class FamilySizes:
     text_positions: int = 0
     half: Literal["float16", "bfloat16"] = "float16"
     is_vae_upcast: bool = False
+    held_in_memory: int = 0
+    held_on_device: int = 0
 
 
 _CLIP_L = Network(123_060_480, 37_945_344)

@@ -144,3 +144,16 @@ def test_processors_survive_how_diffusers_rebuilds_them():
     before = run_unet(unet)
     unet.set_attn_processor(rebuilt)
     torch.testing.assert_close(run_unet(unet), before, rtol=0, atol=1e-5)
+
+
+def test_processors_that_compute_something_else_stay():
+    class Own(AttnProcessor2_0):
+        """As a method's own attention would be."""
+
+    unet, own = tiny_unet(), Own()
+    unet.mid_block.attentions[0].transformer_blocks[0].attn1.set_processor(own)
+    use_backend(unet, "flash")
+    use_backend(unet, "sdpa")
+    assert list(unet.attn_processors.values()).count(own) == 1
+    others = [p for p in unet.attn_processors.values() if p is not own]
+    assert {p.backend for p in others} == {"sdpa"}

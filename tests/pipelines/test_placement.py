@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from accelerate.hooks import CpuOffload, add_hook_to_module
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 from tiny_checkpoints import CLIP_G_WIDTH, CLIP_WIDTH, tiny_clip, tiny_unet, tiny_vae
 
-from layerstudio.errors import InvalidRequest
+from layerstudio.errors import InvalidRequest, OutOfMemory
 from layerstudio.geometry import Extent
 from layerstudio.machine import free_memory
 from layerstudio.models.attention_processors import DispatchedAttnProcessor
@@ -15,6 +16,8 @@ from layerstudio.models.memory import module_bytes
 from layerstudio.pipelines.placement import apply, free_now, sizes_of
 from layerstudio.pipelines.preflight import TILE, Free, Needs, Plan, plan
 from layerstudio.pipelines.runtime import Runtime
+
+FLOAT = Runtime(dtype="float32")
 
 
 @pytest.fixture
@@ -73,6 +76,24 @@ def test_precision_decoding_and_attention_are_set(pipe, caplog):
     assert not pipe.vae.use_slicing
     assert not pipe.vae.use_tiling
     assert pipe.unet.dtype == torch.float32
+
+
+def test_weights_that_are_loaded_are_not_needed_twice(pipe):
+    sizes = sizes_of(pipe, "sdxl")
+    weights = sum(map(module_bytes, (pipe.text_encoder, pipe.text_encoder_2, pipe.unet, pipe.vae)))
+    assert (sizes.held_in_memory, sizes.held_on_device) == (weights, 0)
+    needs = Needs(family="sdxl", extent=Extent(64, 64), augment=0, sizes=sizes)
+    peak = plan(needs, Free(host_bytes=2**40)).runtime.peak_bytes
+    barely = Free(host_bytes=int((peak - weights) / 0.95) + weights // 10)
+    assert plan(needs, barely).runtime.dtype == "float32"
+    with pytest.raises(OutOfMemory):
+        plan(replace(needs, sizes=replace(sizes, held_in_memory=0)), barely, FLOAT)
+
+
+def test_hooks_of_an_earlier_plan_go(pipe):
+    add_hook_to_module(pipe.unet, CpuOffload(execution_device="cpu"))
+    apply(planned(), pipe)
+    assert not hasattr(pipe.unet, "_hf_hook")
 
 
 def test_pictures_larger_than_a_tile_are_decoded_in_tiles(pipe):
