@@ -16,6 +16,7 @@ from layerstudio.pipelines.layerdiffuse.documents import layer_of, stack
 from layerstudio.pipelines.layerdiffuse.sharing_modes import Frame
 from layerstudio.pipelines.output import LayerStackOutput
 from layerstudio.pipelines.steps import Canvas, as_output, check_finite, to_uint8
+from layerstudio.pipelines.vae_steps import decode_rgb, unscaled
 from layerstudio.progress import CancelToken, Progress, ProgressCallback
 
 _ROLES: Mapping[Frame, Role] = {
@@ -51,13 +52,12 @@ def decode_frames(
     decoded: dict[Frame, Tensor] = {}
     for index, (frame, scaled) in enumerate(rows.items()):
         begin = start + (1 - start) * index / len(rows)
-        unscaled = scaled / pipeline.vae.config.scaling_factor
         if frame == "foreground":
             decoder = pipeline.transparency_decoder
             pictures = decode_rgba(
                 pipeline.vae,
                 decoder,
-                unscaled,
+                unscaled(pipeline.vae, scaled),
                 augment=augment,
                 progress=lambda share, begin=begin: progress(
                     Progress("decoding", begin + (1 - start) * share / len(rows))
@@ -65,24 +65,24 @@ def decode_frames(
                 check=check,
             )
         else:
-            pictures = decode_opaque(pipeline.vae, unscaled, check)
+            pictures = decode_opaque(pipeline.vae, scaled, check)
         decoded[frame] = screened(pipeline, canvas.crop(pictures))
     progress(Progress("decoding", 1.0))
     return decoded
 
 
 def decode_opaque(vae: Any, latents: Tensor, check: Callable[[], None]) -> Tensor:
-    """Unscaled latents (b, c, h, w) to (b, 3, 8h, 8w) in [0, 1], one picture at a time.
+    """Scaled latents (b, c, h, w) to (b, 3, 8 h, 8 w) in [0, 1], one picture at a time.
 
     ``check`` is called before each, and may raise.
     """
     pictures = []
-    for row in latents.to(vae.dtype).split(1):
+    for row in latents.split(1):
         check()
-        pictures.append(vae.decode(row, return_dict=False)[0].float() / 2 + 0.5)
+        pictures.append(decode_rgb(vae, row))
     found = torch.cat(pictures)
-    check_finite(found, "decoded picture")
-    return found.clamp(0, 1)
+    check_finite(found, "decoded pictures")
+    return found
 
 
 def screened(pipeline: Any, pictures: Tensor) -> Tensor:
@@ -101,14 +101,19 @@ def stack_output(
     frames: Mapping[Frame, Tensor],
     latents: Tensor,
     given: Mapping[Frame, Tensor],
+    canvas: Canvas,
     output_type: str,
 ) -> LayerStackOutput:
-    """What a pipeline returns; the first of ``frames`` is what was asked for."""
+    """What a pipeline returns; the first of ``frames`` is what was asked for.
+
+    ``given`` is what they were built on, (b or 1, 4, H, W) of the padded size.
+    """
     first = next(iter(frames))
     if output_type == "latent":
         return LayerStackOutput(frames[first], latents, {**frames})
+    built: dict[Frame, Tensor] = {frame: canvas.crop(one) for frame, one in given.items()}
     shown = {str(frame): as_output(one, output_type) for frame, one in frames.items()}
-    return LayerStackOutput(shown[first], latents, shown, frame_documents(frames, given))
+    return LayerStackOutput(shown[first], latents, shown, frame_documents(frames, built))
 
 
 def frame_documents(

@@ -26,6 +26,7 @@ from layerstudio.models.transparent_vae import (
     TransparencyDecoder,
     TransparencyEncoder,
 )
+from layerstudio.pipelines.layerdiffuse.conditions import check_given
 from layerstudio.pipelines.layerdiffuse.frame_rows import (
     check_latents,
     frame_generators,
@@ -45,7 +46,6 @@ from layerstudio.pipelines.layerdiffuse.sharing_modes import (
     Frame,
     SharingMode,
     SharingModeId,
-    built_on,
     find_sharing_mode,
     texts_by_frame,
 )
@@ -116,6 +116,7 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
         )
         self._sharing: AttentionSharing | None = None
         self._mode: SharingMode | None = None
+        self._mode_id = ""
         self._strength = 1.0
 
     def load_layerdiffuse(
@@ -147,7 +148,8 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
             # Not ModelMixin's own, which warns of an empty list of layers to keep in fp32.
             nn.Module.to(network, self.vae.device, self.vae.dtype)
             self.register_modules(transparency_decoder=network.eval())
-        self._sharing, self._mode = sharing, found
+            self.maybe_free_model_hooks()  # an offloaded pipeline takes the new network in
+        self._sharing, self._mode, self._mode_id = sharing, found, mode
         self.set_layerdiffuse_strength(strength)
 
     def set_layerdiffuse_strength(self, strength: float) -> None:
@@ -210,8 +212,9 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
             "blended": blended_prompt,
         }
         texts = texts_by_frame(mode, own, prompt)
-        start = built_on(mode, {"foreground": foreground, "background": background})
-        canvas = self._canvas(width, height, start)
+        sources = {"foreground": foreground, "background": background}
+        check_given(sources, [mode.given] if mode.given else [], self._mode_id)
+        canvas = self._canvas(width, height, sources.get(mode.given or ""))
         options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
         options |= _watching(progress, cancel, preview, options)
         try:
@@ -219,9 +222,11 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
             count = len(options["prompt_embeds"]) // sharing.frames
             given: dict[Frame, Tensor] = {}
             if mode.given:
-                given[mode.given] = given_pictures(start, count, canvas)
+                given[mode.given] = given_pictures(sources[mode.given], count, canvas)
             if control_image is not None:
-                options["image"] = control_rows(control_image, canvas, count, sharing.frames)
+                options["image"] = control_rows(
+                    self.controlnet, control_image, canvas, count, sharing.frames
+                )
             latents = self._sampled(sharing, canvas, count, given, options)
             frames = decode_frames(
                 self, mode.makes, latents, canvas, output_type, augment,
@@ -229,7 +234,7 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
             )  # fmt: skip
         finally:
             self.maybe_free_model_hooks()
-        made = stack_output(frames, latents, given, output_type)
+        made = stack_output(frames, latents, given, canvas, output_type)
         return made if return_dict else made.to_tuple()
 
     def _loaded(self, augment: int, output_type: str) -> tuple[AttentionSharing, SharingMode]:
@@ -281,7 +286,7 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
         device = self._execution_device
         signals = None
         for pictures in given.values():
-            signals = control_signals(sharing, pictures, canvas, device)
+            signals = control_signals(sharing, pictures, device)
         with sharing_attention(
             self.unet,
             sharing,

@@ -6,18 +6,16 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
+from diffusers.models.controlnets.multicontrolnet import MultiControlNetModel
 from diffusers.pipelines.controlnet.pipeline_controlnet import (
     StableDiffusionControlNetPipeline,
 )
 from torch import Tensor
 
 from layerstudio.errors import InvalidRequest
-from layerstudio.geometry import Extent
 from layerstudio.models.attention_sharing import AttentionSharing
-from layerstudio.pipelines.layerdiffuse.flux_sampling import on_canvas
-from layerstudio.pipelines.layerdiffuse.rgba_input import as_rgba, resized
+from layerstudio.pipelines.layerdiffuse.conditions import grey_matte, on_canvas
 from layerstudio.pipelines.steps import Canvas
 
 
@@ -38,23 +36,22 @@ def control_sampler(pipeline: Any) -> Callable[..., Any]:
     return sampler.__call__
 
 
-def control_rows(pictures: Any, canvas: Canvas, count: int, frames: int) -> Any:
-    """A ControlNet's pictures (or a list, for a list of networks) for every row of the batch.
+def control_rows(controlnet: Any, pictures: Any, canvas: Canvas, count: int, frames: int) -> Any:
+    """A ControlNet's pictures, (rows, 3, H, W) in [0, 1], for every row of the batch.
 
-    ``pictures`` are one for all of ``count`` or one for each. They are scaled to the canvas.
+    ``pictures`` are one for all of ``count`` or one for each; for several ControlNets a list with
+    such pictures for each.
     """
-    control = on_canvas(pictures, canvas)
-    return (
-        [_rows(c, count, frames) for c in control]
-        if isinstance(control, list)
-        else _rows(control, count, frames)
-    )
+    if isinstance(controlnet, MultiControlNetModel):
+        return [_rows(one, canvas, count, frames) for one in pictures]
+    return _rows(pictures, canvas, count, frames)
 
 
-def _rows(control: np.ndarray, count: int, frames: int) -> np.ndarray:
+def _rows(pictures: Any, canvas: Canvas, count: int, frames: int) -> Tensor:
+    control = on_canvas(pictures, canvas)[:, :3]
     if len(control) not in (1, count):
         raise InvalidRequest(f"{len(control)} control pictures for {count} pictures.")
-    return np.repeat(control, frames * (count if len(control) == 1 else 1), axis=0)
+    return control.repeat_interleave(frames * count // len(control), dim=0)
 
 
 def check_options(call: Callable[..., Any], options: dict[str, Any]) -> None:
@@ -70,25 +67,12 @@ def check_options(call: Callable[..., Any], options: dict[str, Any]) -> None:
         )
 
 
-def covering(pictures: Tensor, extent: Extent) -> Tensor:
-    """(b, 4, h, w) scaled until it covers ``extent``, the rest cut alike on opposite sides."""
-    height, width = pictures.shape[-2:]
-    scale = max(extent.width / width, extent.height / height)
-    size = Extent(
-        max(extent.width, round(width * scale)), max(extent.height, round(height * scale))
-    )
-    left, top = (size.width - extent.width) // 2, (size.height - extent.height) // 2
-    scaled = resized(pictures, size)
-    return scaled[..., top : top + extent.height, left : left + extent.width]
-
-
 def given_pictures(pictures: Any, count: int, canvas: Canvas) -> Tensor:
-    """The pictures to build on, (1 or count, 4, h, w) in [0, 1] of the wanted size.
+    """The pictures to build on, (1 or count, 4, H, W) in [0, 1] of the padded size.
 
     Raises ``InvalidRequest`` for another number of them, and as ``as_rgba`` does.
     """
-    listed = pictures if isinstance(pictures, list | tuple) else [pictures]
-    found = torch.cat([covering(as_rgba(picture), canvas.wanted) for picture in listed])
+    found = on_canvas(pictures, canvas)
     if len(found) not in (1, count):
         raise InvalidRequest(f"{len(found)} pictures to build on for {count} pictures.")
     return found
@@ -96,19 +80,13 @@ def given_pictures(pictures: Any, count: int, canvas: Canvas) -> Tensor:
 
 @torch.no_grad()
 def control_signals(
-    sharing: AttentionSharing, pictures: Tensor, canvas: Canvas, device: torch.device
+    sharing: AttentionSharing, pictures: Tensor, device: torch.device
 ) -> dict[int, Tensor]:
-    """What the control encoder makes of (b, 4, h, w) in [0, 1].
-
-    It is shown them over mid grey on the padded canvas, in [-1, 1], and runs in fp32, as in the
-    published code.
-    """
+    """What the control encoder makes of (b, 4, H, W) in [0, 1]: shown on grey, in fp32."""
     encoder = sharing.kwargs_encoder
     assert encoder is not None
-    padded = canvas.pad(pictures)
-    matte = (padded[:, :3] * 2 - 1) * padded[:, 3:]
     encoder.to(device, torch.float32)
     try:
-        return encoder(matte.to(device))
+        return encoder(grey_matte(pictures).to(device) * 2 - 1)
     finally:
         encoder.to("cpu")

@@ -60,18 +60,3 @@ def texts_by_frame(mode: SharingMode, own: Mapping[Frame, Any], prompt: Any) -> 
             advice=f"They make {', '.join(mode.makes)}.",
         )
     return [prompt if own.get(frame) is None else own[frame] for frame in mode.makes]
-
-
-def built_on(mode: SharingMode, given: Mapping[Frame, Any]) -> Any:
-    """The picture that the mode needs; None where it needs none.
-
-    Raises ``InvalidRequest`` if it is missing, or another one is there.
-    """
-    for frame, picture in given.items():
-        if (picture is not None) != (frame == mode.given):
-            verb = "need a" if picture is None else "take no"
-            raise InvalidRequest(
-                f"These weights {verb} {frame} picture.",
-                advice="Mode “fg2bg” is for a foreground, “bg2fg” for a background.",
-            )
-    return given[mode.given] if mode.given else None
