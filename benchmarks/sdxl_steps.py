@@ -48,6 +48,7 @@ SD_VAE: dict[str, Any] = {
 }
 TOY_UNET = SDXL_UNET | {
     "block_out_channels": (32, 64, 64),
+    "layers_per_block": 1,
     "transformer_layers_per_block": (1, 1, 1),
     "attention_head_dim": (4, 8, 8),
 }

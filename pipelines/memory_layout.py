@@ -91,9 +91,7 @@ class Layout:
         if self.offload == "model":
             encoders = [n.parameters * self.value for n in self.needs.networks.encoders]
             return max(encoders) if stage == "encode" else parts[stage]
-        # The text encoders leave a GPU when they are done; on a CPU there is nowhere to go.
-        is_released = self.kind == "cuda" and stage != "encode"
-        return sum(parts.values()) - (parts["encode"] if is_released else 0)
+        return sum(parts.values())
 
     def host(self) -> int:
         """Bytes of main memory that a GPU's weights need: all, or those on their way to it."""

@@ -12,7 +12,7 @@ from layerstudio.ui.cli import doctor as doctor_module
 from layerstudio.ui.cli import fitting
 from layerstudio.ui.cli.main import app
 
-CARD = Gpu("NVIDIA Test", 12 * GIB, 11 * GIB, (8, 6))
+CARD = Gpu("NVIDIA Test", 16 * GIB, 15 * GIB, (8, 6))
 
 
 def report(*options: str) -> dict[str, dict[str, str]]:
@@ -42,7 +42,7 @@ def pretend(monkeypatch):
 def test_a_machine_with_a_gpu_and_xformers(pretend):
     pretend((CARD,), torch="2.15.0+cu132", xformers="0.0.35", flash_attn=None)
     found = report()
-    assert found["machine"]["gpu"] == "NVIDIA Test, 11.0 of 12.0 GiB free"
+    assert found["machine"]["gpu"] == "NVIDIA Test, 15.0 of 16.0 GiB free"
     assert found["attention"]["chosen"].startswith("xformers: ")
     fits = found["what fits on cuda"]
     assert fits["layerdiffuse-sdxl, 1024 px"].startswith("float16, no offloading; about ")

@@ -37,7 +37,7 @@ ON_CARDS = {
     ("sd15", 512): {8: "none", 12: "none", 24: "none", 80: "none"},
     ("sd15", 1024): {8: "none", 12: "none", 24: "none", 80: "none"},
     ("sd15", 2048): {8: "none tiles", 12: "none tiles", 24: "none", 80: "none"},
-    ("sdxl", 512): {8: "none", 12: "none", 24: "none", 80: "none"},
+    ("sdxl", 512): {8: "model", 12: "none", 24: "none", 80: "none"},
     ("sdxl", 1024): {8: "model", 12: "none", 24: "none", 80: "none"},
     ("sdxl", 2048): {8: "model tiles", 12: "none tiles", 24: "none", 80: "none"},
     ("flux", 512): {8: "sequential", 12: "sequential", 24: "sequential", 80: "none"},
