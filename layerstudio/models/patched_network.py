@@ -76,7 +76,7 @@ class PatchedNetwork:
             raise
 
     def remove(self, part: Part) -> None:
-        if part in self.parts:
+        if part in self.parts and self._module() is not None:
             self.change(part, enabled=False)
             self._forget(part)
 

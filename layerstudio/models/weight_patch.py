@@ -79,20 +79,19 @@ class WeightPatch:
         network = PatchedNetwork.of(module)
         part = Part(self.changes, self.extra_in_channels, _checked(strength))
         network.add(part)
-        return AppliedPatch(self, module, part)
+        return AppliedPatch(self, network, part)
 
 
 class AppliedPatch:
     """A patch on a network. Restoring is exact: the originals come back bit for bit.
 
     What else was done to the weights of the patch in the meantime, such as fusing a LoRA, is
-    undone with it.
+    undone with it. The network is not kept alive by its patches.
     """
 
-    def __init__(self, patch: WeightPatch, module: nn.Module, part: Part) -> None:
+    def __init__(self, patch: WeightPatch, network: PatchedNetwork, part: Part) -> None:
         self.patch = patch
-        self.module = module
-        self._network = PatchedNetwork.of(module)
+        self._network = network
         self._part = part
 
     @property

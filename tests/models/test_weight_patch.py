@@ -167,10 +167,12 @@ def test_patch_survives_without_its_handle_and_module_dies_with_its_own(attentio
     with patches_off(unet):
         assert same_bits(unet, base)
     assert not same_bits(unet, base)
+    second = attention.apply(unet)
     ghost = weakref.ref(unet)
     del unet
     gc.collect()
     assert ghost() is None
+    second.remove()
 
 
 def test_saved_pipeline_is_the_base_inside_patches_off(tiny_sdxl, tmp_path, attention):
