@@ -152,13 +152,15 @@ def check_output_type(output_type: str) -> None:
         raise InvalidRequest(f"There is no output type {output_type!r}.", advice=f"Known: {known}.")
 
 
-def to_uint8(pictures: Tensor, *, truncate: bool = False) -> U8:
-    """(b, c, h, w) in [0, 1] to (b, h, w, c) in 0..255, rounded.
+def truncated(pictures: Tensor) -> Tensor:
+    """Values in [0, 1] at the 8-bit level below, where LayerDiffuse's published script cuts."""
+    return (pictures * 255).floor() / 255
 
-    ``truncate`` drops the fraction instead, as LayerDiffuse's published script does.
-    """
+
+def to_uint8(pictures: Tensor) -> U8:
+    """(b, c, h, w) in [0, 1] to (b, h, w, c) in 0..255, rounded."""
     scaled = pictures.detach().float().clamp(0, 1).movedim(1, -1).cpu() * 255
-    return (scaled if truncate else scaled.round()).to(torch.uint8).contiguous().numpy()
+    return scaled.round().to(torch.uint8).contiguous().numpy()
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
@@ -169,14 +171,11 @@ def to_tensor(pixels: np.ndarray) -> Tensor:
     return batch.movedim(-1, 1).contiguous()
 
 
-def as_output(pictures: Tensor, output_type: str, *, truncate: bool = False) -> Any:
-    """(b, c, h, w) in [0, 1] as PIL images, an array (b, h, w, c) or a tensor, as diffusers does.
-
-    ``truncate`` concerns PIL images alone; arrays and tensors keep their precision.
-    """
+def as_output(pictures: Tensor, output_type: str) -> Any:
+    """(b, c, h, w) in [0, 1] as PIL images, an array (b, h, w, c) or a tensor: as in diffusers."""
     if output_type == "pt":
         return pictures
     if output_type == "np":
         return pictures.detach().float().movedim(1, -1).cpu().numpy()
     assert output_type == "pil", output_type
-    return [Image.fromarray(pixels) for pixels in to_uint8(pictures, truncate=truncate)]
+    return [Image.fromarray(pixels) for pixels in to_uint8(pictures)]

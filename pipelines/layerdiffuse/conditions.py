@@ -11,12 +11,12 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from layerstudio.color import F32
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Extent
+from layerstudio.pipelines.layerdiffuse.rgba_input import as_rgba
 from layerstudio.pipelines.steps import Canvas
 from layerstudio.pipelines.vae_steps import encode_mean, scaled
 
@@ -29,17 +29,15 @@ def grey_matte(rgba: Tensor) -> Tensor:
     return GREY + (rgba[:, :3] - GREY) * rgba[:, 3:]
 
 
-def as_batch(pictures: Any, canvas: Canvas, resize_mode: ResizeMode = "crop") -> Tensor:
-    """Whatever diffusers takes as images, as (b, 4, H, W) float32 of the canvas's padded size.
+def on_canvas(pictures: Any, canvas: Canvas, resize_mode: ResizeMode = "crop") -> Tensor:
+    """Whatever ``as_rgba`` takes as (b, 4, H, W) of the canvas's padded size.
 
-    ``pictures`` is a PIL image, an array (h, w, c) or (b, h, w, c) of uint8 or of floats in
-    [0, 1], a tensor (c, h, w) or (b, c, h, w) in [0, 1], or a list of these; c is 1, 3 or 4.
-
-    Raises ``InvalidRequest`` for anything else.
+    A list of pictures need not be of one size.
     """
-    listed = [fitted(one, canvas.wanted, resize_mode) for one in _each(pictures)]
-    batch = torch.from_numpy(np.stack(listed)).movedim(-1, 1)
-    return canvas.pad(batch)
+    listed = pictures if isinstance(pictures, list | tuple) and pictures else [pictures]
+    batches = [as_rgba(one).movedim(1, -1).numpy() for one in listed]
+    rows = [fitted(one, canvas.wanted, resize_mode) for batch in batches for one in batch]
+    return canvas.pad(torch.from_numpy(np.stack(rows)).movedim(-1, 1))
 
 
 def fitted(rgba: F32, extent: Extent, resize_mode: ResizeMode = "crop") -> F32:
@@ -96,48 +94,14 @@ def check_given(given: Mapping[str, Any], needed: Sequence[str], mode: str) -> N
         raise InvalidRequest(f"The mode {mode!r} has no use for a {unused[0]}.", advice=taken)
 
 
-def _each(pictures: Any) -> list[F32]:
-    if isinstance(pictures, list | tuple):
-        if not pictures:
-            raise InvalidRequest("The list of pictures is empty.")
-        return [rgba for one in pictures for rgba in _each(one)]
-    if isinstance(pictures, Image.Image):
-        return [_rgba(np.asarray(pictures.convert("RGBA")))]
-    if isinstance(pictures, Tensor):
-        return _each(pictures.detach().float().movedim(-3, -1).cpu().numpy())
-    if isinstance(pictures, np.ndarray) and pictures.ndim in (3, 4):
-        return [_rgba(one) for one in (pictures if pictures.ndim == 4 else pictures[None])]
-    raise InvalidRequest(
-        f"{type(pictures).__name__} is no picture.",
-        advice="Give a PIL image, an array (h, w, c), a tensor (c, h, w), or a list of them.",
-    )
-
-
-def _rgba(pixels: np.ndarray) -> F32:
-    """(h, w, 1, 3 or 4) of uint8 or floats to (h, w, 4) float32 in [0, 1]."""
-    channels = pixels.shape[-1]
-    if channels not in (1, 3, 4) or 0 in pixels.shape:
-        raise InvalidRequest(
-            f"An array of {' x '.join(map(str, pixels.shape))} is no picture.",
-            advice="Channels come last in arrays and first in tensors: 1, 3 or 4 of them.",
-        )
-    values = pixels.astype(np.float32) / (255 if pixels.dtype == np.uint8 else 1)
-    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-        raise InvalidRequest("The values of a picture must lie between 0 and 1.")
-    colour = np.broadcast_to(values[..., :3], (*values.shape[:2], 3))
-    alpha = values[..., 3:] if channels == 4 else np.ones((*values.shape[:2], 1), np.float32)
-    return np.concatenate((colour, alpha), axis=-1)
-
-
 def _resampled(rgba: F32, size: Extent) -> F32:
     """INTER_AREA to a smaller area, else LANCZOS4."""
     shrinks = size.pixel_count < Extent.of(rgba).pixel_count
     filtering = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
     premul = np.concatenate((rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]), axis=-1)
     resized = np.clip(cv2.resize(premul, tuple(size), interpolation=filtering), 0, 1)
-    hidden = resized[..., 3:] == 0
-    resized[..., :3] /= np.where(hidden, 1, resized[..., 3:])
-    return np.clip(resized, 0, 1).astype(np.float32, copy=False)
+    resized[..., :3] /= np.where(resized[..., 3:] == 0, 1, resized[..., 3:])
+    return np.asarray(np.clip(resized, 0, 1), np.float32)
 
 
 def _median_of_border(rgba: F32) -> F32:

@@ -23,7 +23,8 @@ class Mode:
 
     ``conditions`` are the given pictures in the order of the widened ``conv_in``, ``makes`` is
     what comes out. With ``transparent`` it goes through the transparency decoder, else through the
-    VAE alone. ``patched`` modes need weights of their own. ``ending_step`` is the share of the
+    VAE alone. ``patched`` modes need weights of their own; "plain" is the base model, whose
+    opaque pictures serve as backgrounds. ``ending_step`` is the share of the
     steps after which the published checks go on with the original weights.
     """
 
@@ -41,7 +42,7 @@ class Mode:
 
 
 MODES: Mapping[ModeId, Mode] = {
-    "plain": Mode("blended", patched=False),
+    "plain": Mode("background", patched=False),
     "transparent": Mode("foreground", transparent=True),
     "fg2ble": Mode("blended", ("foreground",)),
     "bg2ble": Mode("blended", ("background",)),

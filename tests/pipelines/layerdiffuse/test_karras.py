@@ -69,11 +69,16 @@ def test_image_to_image_ends_where_the_script_does(published, settings):
     torch.testing.assert_close(found, published["i2i_out"], rtol=0, atol=1e-5)
 
 
-def test_every_step_is_reported():
+def test_every_step_is_reported_and_may_be_changed():
     seen = []
-    sigmas = sigmas_of_run(3)
-    sample(lambda x, t: x, torch.ones(2, 4, 1, 1), sigmas, lambda x, i, n: seen.append((i, n)))
+
+    def after(latents, done, steps):
+        seen.append((done, steps))
+        return torch.full_like(latents, 7.0) if done == steps else latents
+
+    found = sample(lambda x, t: x, torch.ones(2, 4, 1, 1), sigmas_of_run(3), after)
     assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert (found == 7).all()
 
 
 def test_a_network_that_knows_the_picture_is_followed_exactly():
