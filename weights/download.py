@@ -16,7 +16,7 @@ from layerstudio.progress import CancelToken, ProgressCallback
 from layerstudio.weights import lock
 from layerstudio.weights.hub import Hub, RemoteFile, RemoteRepository, refusals_of
 from layerstudio.weights.hub_cache import CachedRepository, default_root, remove_empty_folders
-from layerstudio.weights.integrity import Digest, difference, digest
+from layerstudio.weights.integrity import Digest, Expected, difference, digest
 from layerstudio.weights.progress import Meter
 from layerstudio.weights.subject import Subject
 from layerstudio.weights.transfer import download, place, size_of, unwritable
@@ -57,13 +57,16 @@ class Download:
         """The file in its place, from the cache or the hub."""
         blob, link = self.cached.blob(file.etag), self._link(file)
         for present in (blob, link):
-            if present.is_file():
-                found = self._read(present, file, meter)
-                if self._difference(found, file) is None:
-                    if present == blob:
-                        place(blob, blob, link)
-                    return found
-                present.unlink()
+            if not present.is_file():
+                continue
+            found = self._read(present, file, meter)
+            if difference(found, Expected(file.size, etag=file.etag)) is not None:
+                present.unlink()  # not what the cache says it is: of use to no program
+                continue
+            self._trust(found, file)
+            if present == blob:
+                place(blob, blob, link)
+            return found
         partial = self._partial(file)
         with refusals_of(self.hub.endpoint, self.subject.repository, self.remote.commit, file.path):
             download(
@@ -73,10 +76,11 @@ class Download:
                 self.cancel,
             )
         found = self._read(partial, file, meter)
-        problem = self._difference(found, file)
-        if problem is not None:
+        try:
+            self._trust(found, file)
+        except UnreadableFile:
             partial.unlink(missing_ok=True)
-            raise self._untrusted(file, problem)
+            raise
         place(partial, blob, link)
         return found
 
@@ -95,20 +99,20 @@ class Download:
 
         return digest(path, on_bytes)
 
-    def _difference(self, found: Digest, file: RemoteFile) -> str | None:
+    def _trust(self, found: Digest, file: RemoteFile) -> None:
+        """Raise ``UnreadableFile`` unless the bytes are those that all who know of them name."""
         expected = self.subject.expected(file.path, file.size, file.etag)
         seen = self.subject.seen
         if seen is None or seen.commit != self.remote.commit:
             expected = replace(expected, first_seen=None)  # another commit may differ
-        return difference(found, expected)
-
-    def _untrusted(self, file: RemoteFile, problem: str) -> UnreadableFile:
-        return UnreadableFile(
-            f"{file.path} of {self.subject.repository} is not what was published: {problem}."
-            " It was deleted.",
-            advice="Pull again; if that does not help, do not trust where it comes from"
-            f" ({self.hub.endpoint}).",
-        )
+        problem = difference(found, expected)
+        if problem is not None:
+            raise UnreadableFile(
+                f"{file.path} of {self.subject.repository} is not what was published: {problem}."
+                " It is not used.",
+                advice="Pull again; if that does not help, do not trust where it comes from"
+                f" ({self.hub.endpoint}).",
+            )
 
     def _check_room(self, files: list[RemoteFile]) -> None:
         """Raise ``UnwritableFile`` where the disk cannot hold what is still to come."""

@@ -52,7 +52,7 @@ def pull(
         return folder
     if offline:
         raise MissingWeights(
-            f"{name} is not on this machine, and downloads are switched off.",
+            f"{name} was not downloaded: downloads are switched off.",
             advice="Leave out --offline and unset LAYERSTUDIO_OFFLINE and HF_HUB_OFFLINE, or copy"
             " it into the folder that LAYERSTUDIO_WEIGHTS names.",
         )

@@ -38,13 +38,12 @@ def _suffix(path: str) -> str:
 
 
 def _is_wanted(path: str, tensors: list[str], variant: str | None) -> bool:
-    """Whether its precision is the one asked for, or the plain one where that is not to be had."""
-    own = _variant_of(path)
-    if own == variant:
-        return True
+    """Whether its precision is the one asked for, else the plain one, else any that there is."""
     folder = PurePosixPath(path).parent
     available = {_variant_of(one) for one in tensors if PurePosixPath(one).parent == folder}
-    return own is None and variant not in available
+    if variant not in available:
+        variant = None if None in available else min(filter(None, available))
+    return _variant_of(path) == variant
 
 
 def _variant_of(path: str) -> str | None:

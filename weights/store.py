@@ -128,9 +128,12 @@ def _shards(folder: Path, index: str) -> list[str]:
 
 
 def _what_lacks(row: Checkpoint) -> str:
-    """The first missing file, where some of them are here."""
+    """The first missing file, where some of them are here; a folder that was named and is not."""
     for folder in _candidates(row.repository, row.revision):
         lacking = missing_files(folder, row.patterns)
         if len(lacking) < len(row.files):
             return f" completely: {lacking[0]} is missing from {folder}"
+    own = weights_folder()
+    if own is not None and not own.is_dir():
+        return f", and LAYERSTUDIO_WEIGHTS names {own}, which is no folder"
     return ""

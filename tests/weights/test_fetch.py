@@ -1,40 +1,19 @@
-"""Downloads from the stand-in: whole, broken off, refused, wrong, too large, stopped."""
+"""Downloads from the stand-in: whole, broken off, slow, stopped."""
 
 import errno
-import logging
-import random
+import threading
 import time
 
 import pytest
 from hub_stand_in import Fault, sha256
+from one_row import BODY, FILE, ID, REPOSITORY, partials, pull, served
 
 from layerstudio.errors import (
     Cancelled,
-    InvalidRequest,
     MissingWeights,
-    UnreadableFile,
-    UnwritableFile,
 )
 from layerstudio.progress import CancelToken
-from layerstudio.weights import consent, fetch, hub_cache, lock, registry, store, transfer, upkeep
-
-FILE = "ld_diffusers_sdxl_attn.safetensors"
-REPOSITORY = "lllyasviel/LayerDiffuse_Diffusers"
-ID = "layerdiffuse-sdxl-attn"
-BODY = random.Random(3).randbytes(200_000)
-
-
-def served(hub, **options):
-    """The row's repository, with files that are nobody's business beside."""
-    return hub.publish(REPOSITORY, {FILE: BODY, "README.md": b"read me"}, **options)
-
-
-def pull(name=ID, **options):
-    return fetch.pull(name, **({"accept_licence": True} | options))
-
-
-def partials():
-    return sorted(hub_cache.default_root().rglob("*.incomplete"))
+from layerstudio.weights import fetch, hub_cache, lock, registry, store, transfer, upkeep
 
 
 def concrete(pattern):
@@ -149,6 +128,37 @@ class TestWhole:
         assert upkeep.remove(REPOSITORY) == len(b"another one")
         assert store.is_present(ID)
 
+    def test_a_file_system_without_links(self, hub, monkeypatch):
+        def refuse(self, target):
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
+        served(hub)
+        path = pull() / FILE
+        assert not path.is_symlink()
+        assert path.read_bytes() == BODY
+        (report,) = upkeep.verify(ID)
+        assert (report.state, report.detail) == ("ok", "as the first download says")
+        assert pull(update=True) == path.parent
+        assert hub.sent[FILE] == len(BODY)
+        assert upkeep.remove(ID) == len(BODY)
+
+    def test_a_download_by_another_program_is_waited_for(self, hub, cache):
+        from huggingface_hub.utils import WeakFileLock
+
+        served(hub)
+        folder = hub_cache.CachedRepository(cache, REPOSITORY).folder.name
+        path = cache / ".locks" / folder / f"{sha256(BODY)}.lock"
+        path.parent.mkdir(parents=True)
+        cancel = CancelToken()
+        with WeakFileLock(path):
+            timer = threading.Timer(0.1, cancel.cancel)
+            timer.start()
+            with pytest.raises(Cancelled):
+                pull(cancel=cancel)
+            assert hub.downloads(FILE) == []
+        pull()
+
 
 class TestBrokenOff:
     def test_a_dropped_connection_goes_on_where_it_was(self, hub):
@@ -241,230 +251,3 @@ class TestCancelled:
         monkeypatch.setattr(time, "sleep", lambda seconds: cancel.cancel())
         with pytest.raises(Cancelled):
             pull(cancel=cancel)
-
-
-class TestRefused:
-    def test_unknown_repositories(self, hub):
-        for token in (None, "hf_known"):
-            with pytest.raises(MissingWeights, match="no repository nobody/nothing"):
-                pull("nobody/nothing", token=token)
-
-    def test_a_private_one_is_not_shown_without_a_token(self, hub):
-        served(hub, private=True)
-        with pytest.raises(MissingWeights, match="401") as caught:
-            pull()
-        assert "HF_TOKEN" in caught.value.advice
-        assert (pull(token="hf_known") / FILE).read_bytes() == BODY
-
-    @pytest.mark.parametrize("token", [None, "hf_known"])
-    def test_gated_terms_name_the_page_and_how_to_give_a_token(self, hub, token):
-        served(hub, gated=True)
-        with pytest.raises(MissingWeights, match="gated") as caught:
-            pull(token=token)
-        assert f"{hub.endpoint}/{REPOSITORY}" in caught.value.advice
-        assert "--token" in caught.value.advice
-        assert (pull(token="hf_member") / FILE).read_bytes() == BODY
-
-    def test_unknown_revisions(self, hub):
-        hub.publish("somebody/model", {"a.safetensors": b"a"})
-        with pytest.raises(MissingWeights, match="no revision 'v9'"):
-            pull("somebody/model", revision="v9")
-        with pytest.raises(InvalidRequest, match="registered at revision"):
-            pull(ID, revision="v9")
-
-    def test_a_file_that_the_repository_lost(self, hub):
-        hub.publish(REPOSITORY, {"other.safetensors": b"x"})
-        with pytest.raises(MissingWeights, match=f"no file '{FILE}' any more"):
-            pull()
-
-    def test_an_answer_that_is_no_hubs(self, hub):
-        served(hub)
-        hub.fail("info", Fault(corrupt=True))
-        with pytest.raises(MissingWeights, match="did not answer as a hub"):
-            pull()
-
-    def test_no_network(self, hub, monkeypatch):
-        monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-        with pytest.raises(MissingWeights, match="could not be reached"):
-            pull()
-
-    @pytest.mark.parametrize("variable", ["LAYERSTUDIO_OFFLINE", "HF_HUB_OFFLINE", None])
-    def test_offline(self, hub, monkeypatch, variable):
-        served(hub)
-        if variable:
-            monkeypatch.setenv(variable, "1")
-        with pytest.raises(MissingWeights, match="switched off"):
-            pull(offline=variable is None)
-        assert hub.requests == []
-
-    def test_offline_finds_what_is_here(self, hub):
-        served(hub)
-        folder = pull()
-        assert pull(offline=True) == folder
-
-    def test_names_that_are_none(self, hub):
-        for name in ("a/b/c", "../x", "a/.."):
-            with pytest.raises(InvalidRequest):
-                pull(name)
-        assert hub.requests == []
-
-
-class TestTerms:
-    def test_nothing_is_fetched_before_they_are_accepted(self, hub):
-        served(hub)
-        with pytest.raises(InvalidRequest, match="not stated") as caught:
-            fetch.pull(ID)
-        assert "--accept-licence" in caught.value.advice
-        assert not hub.downloads(FILE)
-
-    def test_they_are_asked_once(self, hub):
-        served(hub)
-        asked = []
-
-        def agree(terms):
-            asked.append(terms)
-            return True
-
-        fetch.pull(ID, ask=agree)
-        upkeep.remove(ID)
-        fetch.pull(ID, ask=agree)
-        (terms,) = asked
-        assert terms.url == registry.checkpoint(ID).licence.url
-
-    def test_doubtful_provenance_is_a_question_of_its_own(self, hub, monkeypatch):
-        from dataclasses import replace
-
-        served(hub)
-        doubtful = replace(registry.checkpoint(ID), provenance="Derived from withdrawn weights.")
-        monkeypatch.setitem(registry._table(), ID, doubtful)
-        with pytest.raises(InvalidRequest, match="withdrawn") as caught:
-            pull()
-        assert "--accept-provenance" in caught.value.advice
-        assert not hub.downloads(FILE)
-        pull(accept_provenance=True)
-
-    def test_a_use_that_is_ruled_out_is_said(self):
-        (terms,) = consent.terms_of(registry.checkpoint("flux-dev"))
-        assert "no commercial use" in terms.text
-
-
-class TestWrong:
-    def test_other_bytes_are_deleted(self, hub):
-        served(hub)
-        hub.fail(FILE, Fault(corrupt=True))
-        with pytest.raises(UnreadableFile, match="not what was published") as caught:
-            pull()
-        assert "deleted" in caught.value.message
-        assert not store.is_present(ID)
-        assert not [path for path in hub_cache.default_root().rglob("*") if BODY[:9] in _read(path)]
-        assert not partials()
-        assert (pull() / FILE).read_bytes() == BODY
-
-    def test_small_files_are_checked_too(self, hub):
-        hub.publish(
-            "madebyollin/taesd",
-            {"config.json": b"{}", "diffusion_pytorch_model.safetensors": BODY},
-        )
-        hub.fail("config.json", Fault(corrupt=True))
-        with pytest.raises(UnreadableFile, match="git object id"):
-            pull("taesd")
-
-    def test_more_bytes_than_listed_are_refused(self, hub):
-        served(hub)
-        hub.fail(FILE, Fault(surplus=50_000))
-        with pytest.raises(UnreadableFile, match="longer"):
-            pull()
-        assert not partials()
-
-    def test_the_registrys_hash_counts_more_than_the_hubs(self, hub, monkeypatch):
-        from dataclasses import replace
-
-        served(hub)
-        known = registry.WeightFile(FILE, len(BODY), "0" * 64)
-        row = replace(registry.checkpoint(ID), files=(known,))
-        monkeypatch.setitem(registry._table(), ID, row)
-        with pytest.raises(UnreadableFile, match="the registry's"):
-            pull()
-
-    def test_later_pulls_keep_to_the_first_commit(self, hub):
-        first = served(hub)
-        pull()
-        upkeep.remove(ID)
-        second = hub.publish(REPOSITORY, {FILE: b"another model"})
-        assert pull().name == first
-        assert pull(update=True).name == second
-        assert store.located_file(ID).read_bytes() == b"another model"
-
-    def test_a_commit_whose_content_changed_is_refused(self, hub):
-        from dataclasses import replace
-
-        served(hub)
-        pull()
-        upkeep.remove(ID)
-
-        def forget(now):
-            seen = now.repositories[f"{REPOSITORY}@main"]
-            other = replace(seen.files[FILE], sha256="1" * 64)
-            changed = {f"{REPOSITORY}@main": replace(seen, files={FILE: other})}
-            return replace(now, repositories=changed)
-
-        lock.update(forget)
-        with pytest.raises(UnreadableFile, match="first download"):
-            pull()
-
-
-class TestDiskFull:
-    def test_known_beforehand(self, hub, monkeypatch):
-        served(hub)
-        from layerstudio.weights import download
-
-        monkeypatch.setattr(
-            download.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})
-        )
-        with pytest.raises(UnwritableFile, match="GB free"):
-            pull()
-        assert not hub.downloads(FILE)
-
-    def test_found_out_while_writing(self, hub):
-        """The kernel's own refusal: the partial file leads to /dev/full."""
-        commit = served(hub)
-        partial = hub_cache.CachedRepository(hub_cache.default_root(), REPOSITORY).partial(
-            commit, FILE
-        )
-        partial.parent.mkdir(parents=True)
-        partial.symlink_to("/dev/full")
-        with pytest.raises(UnwritableFile, match="disk is full") as caught:
-            pull()
-        assert "Make room" in caught.value.advice
-        assert not store.is_present(ID)
-        partial.unlink()
-        pull()
-
-    def test_a_cache_that_cannot_be_written(self, hub, cache):
-        served(hub)
-        cache.parent.mkdir(parents=True)
-        cache.write_text("a file where the folder should be")
-        with pytest.raises(UnwritableFile):
-            pull()
-
-    def test_quota_is_a_full_disk(self, tmp_path):
-        error = transfer.unwritable(tmp_path / "x", OSError(errno.EDQUOT, "quota"))
-        assert "disk is full" in error.message
-
-
-class TestTokens:
-    def test_they_reach_the_hub_and_nobody_else(self, hub, caplog, capfd):
-        caplog.set_level(logging.DEBUG)
-        served(hub, private=True)
-        hub.fail(FILE, Fault(status=404))
-        with pytest.raises(MissingWeights) as caught:
-            pull(token="hf_member")
-        pull(token="hf_member")
-        tokens = {one.path.split("/")[1]: one.token for one in hub.requests if FILE in one.path}
-        assert tokens == {REPOSITORY.split("/")[0]: "hf_member", "cdn": None}
-        said = caplog.text + "".join(capfd.readouterr()) + str(caught.value)
-        assert "hf_member" not in said + lock.lock_path().read_text()
-
-
-def _read(path):
-    return path.read_bytes() if path.is_file() else b""

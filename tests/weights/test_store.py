@@ -109,6 +109,12 @@ def test_a_copied_cache_serves_as_that_folder(cache, tmp_path, monkeypatch):
     assert store.located(ID) == folder
 
 
+def test_a_folder_that_is_none_is_told(cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("LAYERSTUDIO_WEIGHTS", str(tmp_path / "misspelt"))
+    with pytest.raises(MissingWeights, match="misspelt, which is no folder"):
+        store.located(ID)
+
+
 def test_an_incomplete_download_names_what_is_missing(cache):
     put(cache, "madebyollin/taesdxl", "a" * 40, {"config.json": b"{}"}, ref="main")
     with pytest.raises(MissingWeights, match=r"diffusion_pytorch_model\.safetensors is missing"):
