@@ -13,6 +13,7 @@ All three name single weights; which of them a file uses is told by its keys:
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -122,6 +123,8 @@ def _products(
 def _product_shape(shapes: Shapes, keys: dict[str, str]) -> Shape | None:
     if "up" not in keys or "down" not in keys:
         return None
+    if "alpha" in keys and math.prod(shapes[keys["alpha"]]) != 1:
+        return None
     mid = shapes[keys["mid"]] if "mid" in keys else None
     return low_rank_shape(shapes[keys["up"]], shapes[keys["down"]], mid)
 
@@ -135,8 +138,11 @@ def _plain_name(key: str) -> str:
 def _alpha_in_header(tensors: Tensors) -> float | None:
     """The alpha that diffusers writes once into a LoRA file's header, for all modules."""
     header = tensors.metadata if isinstance(tensors, TensorFile) else {}
-    entry = json.loads(header.get("lora_adapter_metadata", "{}"))
-    options = {key.rpartition(".")[2]: value for key, value in entry.items()}
+    try:
+        entry = json.loads(header.get("lora_adapter_metadata", "{}"))
+        options = {key.rpartition(".")[2]: value for key, value in entry.items()}
+    except (ValueError, AttributeError) as error:
+        raise MismatchedWeights("The LoRA's header holds settings that make no sense.") from error
     if any(options.get(name) for name in ("use_rslora", "use_dora", "alpha_pattern")):
         raise MismatchedWeights(
             "The LoRA scales its modules in a way that is not supported here.",

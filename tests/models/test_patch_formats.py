@@ -170,6 +170,9 @@ def test_alpha_from_the_header_of_a_diffusers_file(tmp_path):
     assert torch.equal(delta(**{"unet.r": 2, "unet.lora_alpha": 1}), torch.full((4, 3), 1.0))
     with pytest.raises(MismatchedWeights, match="scales its modules"):
         delta(**{"unet.use_rslora": True})
+    save_file(state, tmp_path / "lora.safetensors", {"lora_adapter_metadata": "{"})
+    with pytest.raises(MismatchedWeights, match="no sense"):
+        read_changes(TensorFile(tmp_path / "lora.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -181,6 +184,7 @@ def test_alpha_from_the_header_of_a_diffusers_file(tmp_path):
         {f"{OUT}::lora::0": (4, 2), f"{OUT}::lora::1": (3, 4)},
         {"unet.a.lora_A.weight": (2, 4), "unet.a.lora_B.weight": (4, 2), "unet.a.dora": (4,)},
         {"unet.a.lora_A.weight": (2, 4)},
+        {"a.lora_A.weight": (2, 4), "a.lora_B.weight": (4, 2), "a.alpha": (3,)},
     ],
 )
 def test_what_is_no_patch_is_named(state):

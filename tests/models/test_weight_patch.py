@@ -6,6 +6,8 @@ import weakref
 
 import pytest
 import torch
+from accelerate import cpu_offload
+from accelerate.hooks import remove_hook_from_submodules
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -254,9 +256,21 @@ class TestRefusals:
         with pytest.raises(UnwritableFile):
             attention.apply(unet)
 
-    def test_meta_and_quantised_and_removed(self, unet, attention):
+    def test_sequential_offloading_before_and_after(self, unet, attention):
+        """Weights may be offloaded with a patch merged; they are only out of reach then."""
+        offloaded = copy.deepcopy(unet)
+        applied = attention.apply(offloaded)
+        cpu_offload(offloaded, torch.device("cpu"))
         with pytest.raises(InvalidRequest, match="layer by layer"):
-            attention.apply(copy.deepcopy(unet).to("meta"))
+            applied.disable()
+        assert applied.enabled
+        with pytest.raises(InvalidRequest, match="layer by layer"):
+            attention.apply(offloaded)
+        remove_hook_from_submodules(offloaded)
+        applied.remove()
+        assert same_bits(offloaded, bits(unet))
+
+    def test_quantised_and_removed(self, unet, attention):
         with pytest.raises(InvalidRequest, match="quantised"):
             attention.apply(copy.deepcopy(unet).to(torch.float8_e4m3fn))
         applied = attention.apply(unet)
