@@ -14,9 +14,11 @@ from safetensors.torch import save_file
 from tiny_checkpoints import (
     CLIP_G_WIDTH,
     CLIP_WIDTH,
+    T5_WIDTH,
     Family,
     seeded,
     tiny_clip,
+    tiny_transformer,
     tiny_unet,
     tiny_vae,
 )
@@ -67,20 +69,35 @@ def tiny_image_encoder() -> Any:
 
 
 def ip_adapter_state(family: Family) -> State:
-    """The projection of the picture's embedding, and a key and value for each cross-attention."""
-    unet = tiny_unet(family)
-    width = unet.config.cross_attention_dim
+    """The projection of the picture's embedding, and a key and value for each cross-attention.
+
+    FLUX's has the layout of XLabs' adapters: a key and value for each double block, with biases.
+    """
     generator = torch.Generator().manual_seed(500)
 
     def drawn(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator) / shape[-1] ** 0.5
 
-    state = {
-        "image_proj.proj.weight": drawn(IMAGE_TOKENS * width, IMAGE_WIDTH),
-        "image_proj.proj.bias": torch.zeros(IMAGE_TOKENS * width),
-        "image_proj.norm.weight": torch.ones(width),
-        "image_proj.norm.bias": torch.zeros(width),
-    }
+    def projection(name: str, width: int) -> State:
+        return {
+            f"{name}.proj.weight": drawn(IMAGE_TOKENS * width, IMAGE_WIDTH),
+            f"{name}.proj.bias": torch.zeros(IMAGE_TOKENS * width),
+            f"{name}.norm.weight": torch.ones(width),
+            f"{name}.norm.bias": torch.zeros(width),
+        }
+
+    if family == "flux":
+        transformer = tiny_transformer()
+        state = projection("ip_adapter_proj_model", T5_WIDTH)
+        for index in range(transformer.config.num_layers):
+            for part in ("k", "v"):
+                name = f"double_blocks.{index}.processor.ip_adapter_double_stream_{part}_proj"
+                state[f"{name}.weight"] = drawn(transformer.inner_dim, T5_WIDTH)
+                state[f"{name}.bias"] = drawn(transformer.inner_dim)
+        return state
+    unet = tiny_unet(family)
+    width = unet.config.cross_attention_dim
+    state = projection("image_proj", width)
     crosses = (name for name in unet.attn_processors if ".attn2." in name)
     for index, name in enumerate(crosses):
         outer = unet.get_submodule(name.removesuffix(".processor")).to_q.out_features
@@ -90,14 +107,15 @@ def ip_adapter_state(family: Family) -> State:
 
 
 def write_ip_adapter(folder: Path, family: Family) -> Path:
-    """The published repository's layout for SD 1.5 ("models") or SDXL with ViT-H's encoder.
+    """The published repository's layout for SD 1.5 ("models"), SDXL with ViT-H's encoder, or FLUX.
 
     ``load_ip_adapter(folder, subfolder=..., weight_name=...)``; the image encoder lies in
-    ``models/image_encoder`` for both.
+    ``models/image_encoder`` for all of them.
     """
     names = {
         "sd15": "models/ip-adapter_sd15.safetensors",
         "sdxl": "sdxl_models/ip-adapter_sdxl_vit-h.safetensors",
+        "flux": "ip_adapter.safetensors",
     }
     path = folder / names[family]
     path.parent.mkdir(parents=True, exist_ok=True)

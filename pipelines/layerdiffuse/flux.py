@@ -7,7 +7,7 @@ encoder and decoder for 16 latent channels with alpha last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,13 +18,10 @@ from diffusers.models.controlnets.controlnet_flux import (
 )
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from layerstudio.color import U8
-from layerstudio.document import Document, Provenance, Role
 from layerstudio.errors import InvalidRequest, MissingWeights
-from layerstudio.geometry import Extent
-from layerstudio.models.checkpoints import read_state
+from layerstudio.models.checkpoints import State, read_state
 from layerstudio.models.transparent_passes import Augment
 from layerstudio.models.transparent_vae import (
     TransparencyDecoder,
@@ -32,7 +29,7 @@ from layerstudio.models.transparent_vae import (
     decode_rgba,
     encode_rgba,
 )
-from layerstudio.pipelines.layerdiffuse.documents import layer_of, stack
+from layerstudio.pipelines.layerdiffuse.conditions import on_canvas
 from layerstudio.pipelines.layerdiffuse.flux_lora import (
     ADAPTER,
     adapters_of,
@@ -44,11 +41,12 @@ from layerstudio.pipelines.layerdiffuse.flux_sampling import (
     check_lengths,
     check_numbers,
     check_options,
-    on_canvas,
+    control_pictures,
     sampler_for,
     spread_texts,
 )
-from layerstudio.pipelines.layerdiffuse.rgba_input import as_rgba, resized
+from layerstudio.pipelines.layerdiffuse.frames import frame_documents
+from layerstudio.pipelines.layerdiffuse.rgba_input import as_rgba
 from layerstudio.pipelines.output import LayerStackOutput
 from layerstudio.pipelines.steps import (
     Canvas,
@@ -56,14 +54,15 @@ from layerstudio.pipelines.steps import (
     StepWatcher,
     as_output,
     check_output_type,
-    to_uint8,
 )
+from layerstudio.pipelines.vae_steps import scaled, unscaled
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
+
+ControlNet = FluxControlNetModel | FluxMultiControlNetModel
 
 DEFAULT_SIDE = 1024
 LORA_FILE = "pytorch_lora_weights.safetensors"  # as diffusers calls it
 MULTIPLE = 64  # pixels; the decoder halves six times
-_METHOD = "layerdiffuse-flux"
 _SAMPLED = 0.85  # share of the whole job
 
 
@@ -99,7 +98,7 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
         feature_extractor: Any = None,
         transparency_encoder: TransparencyEncoder | None = None,
         transparency_decoder: TransparencyDecoder | None = None,
-        controlnet: FluxControlNetModel | FluxMultiControlNetModel | None = None,
+        controlnet: ControlNet | list[FluxControlNetModel] | None = None,
         layerdiffuse_strength: float = 1.0,
     ) -> None:
         super().__init__(
@@ -113,6 +112,8 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
             image_encoder,
             feature_extractor,
         )
+        if isinstance(controlnet, list | tuple):
+            controlnet = FluxMultiControlNetModel(controlnet)
         self.register_modules(
             transparency_encoder=transparency_encoder,
             transparency_decoder=transparency_decoder,
@@ -121,7 +122,11 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
         self.register_to_config(layerdiffuse_strength=layerdiffuse_strength)
 
     def load_layerdiffuse(
-        self, lora: Path | str, transparent_vae: Path | str, *, strength: float = 1.0
+        self,
+        lora: State | Path | str,
+        transparent_vae: State | Path | str,
+        *,
+        strength: float = 1.0,
     ) -> None:
         """Load the two published files, ``layerlora`` and ``TransparentVAE``.
 
@@ -131,9 +136,9 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
         Raises ``UnreadableFile``, and ``MismatchedWeights`` for other files than these; the
         pipeline is unchanged then.
         """
-        adapter = read_state(lora)
+        adapter = _state(lora)
         check_lora(adapter, self.transformer)
-        state = read_state(transparent_vae)
+        state = _state(transparent_vae)
         networks = {
             "transparency_encoder": TransparencyEncoder.from_published(state, family="flux"),
             "transparency_decoder": TransparencyDecoder.from_published(state, family="flux"),
@@ -141,8 +146,11 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
         self._drop_lora()
         self.register_to_config(layerdiffuse_strength=strength)
         self._load_own(adapter)
-        like = {"device": self.vae.device, "dtype": self.vae.dtype}
-        self.register_modules(**{name: net.to(**like).eval() for name, net in networks.items()})
+        for network in networks.values():
+            # Not ModelMixin's own, which warns of an empty list of layers to keep in fp32.
+            nn.Module.to(network.eval(), self.vae.device, self.vae.dtype)
+        self.register_modules(**networks)
+        self.maybe_free_model_hooks()  # an offloaded pipeline takes the new networks in
 
     def set_layerdiffuse_strength(self, strength: float) -> None:
         """How much of LayerDiffuse's LoRA: 1 as published, 0 none. Other LoRAs stay as they are."""
@@ -222,8 +230,6 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
         augment: Augment = 8,
         output_type: str = "pil",
         return_dict: bool = True,
-        callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
-        callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
         progress: ProgressCallback = ignore_progress,
         cancel: CancelToken | None = None,
         preview: Preview | None = None,
@@ -232,47 +238,38 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
         """RGBA pictures from text; of ``image``, varied, where one is given.
 
         ``image`` is anything that ``as_rgba`` takes, one picture or one for each prompt; its size
-        is the default. ``strength`` (above 0, at most 1) is the share of the steps that it is
-        varied by (published: 0.8 and 0.9). ``control_image`` (or a list, for a list of
-        ControlNets) is laid on the canvas that is made. Sizes may be any from 16 to 8192 pixels:
-        the networks see the next multiple of 64, and the rest is cut off. ``augment`` is the
-        number of decoding passes, 8, 4, 2 or 1. ``guidance_scale`` is FLUX's embedded one.
+        is the default, and it is cut to cover another. ``strength`` (above 0, at most 1) is the
+        share of the steps that it is varied by. ``control_image`` (or a list, for a list of
+        ControlNets) is cut to cover the picture. Sizes may be any from 16 to 8192 pixels: the
+        networks see the next multiple of 64. ``augment`` is the number of decoding passes.
 
         ``options`` are diffusers' own, by name: ``generator`` (one, or one for each picture),
         ``negative_prompt`` with ``true_cfg_scale``, ``prompt_2``, ``prompt_embeds``, ``sigmas``,
-        ``latents`` (packed), ``ip_adapter_image``, ``joint_attention_kwargs`` and so on.
-        Callbacks are given the pipeline of diffusers' that samples, and packed latents;
-        ``preview`` is given (b, 16, h/8, w/8).
+        ``latents`` (packed), ``ip_adapter_image``, ``joint_attention_kwargs``,
+        ``callback_on_step_end`` and so on. Callbacks are given the pipeline of diffusers' that
+        samples, and packed latents; ``preview`` is given (b, 16, h/8, w/8).
 
-        Raises ``InvalidRequest``, ``MissingWeights`` where LayerDiffuse's files are not loaded,
-        ``NumericalFailure`` and ``Cancelled``.
+        Raises ``InvalidRequest``, ``MissingWeights``, ``NumericalFailure`` and ``Cancelled``.
         """
         check_output_type(output_type)
-        cancel = cancel or CancelToken()
         self._check_loaded(encodes=image is not None, decodes=output_type != "latent")
-        pictures = None if image is None else as_rgba(image)
-        canvas = _canvas(pictures, width, height)
-        options, count = spread_texts({"prompt": prompt, **options}, _length(pictures))
-        check_lengths(self, options)
-        watcher = self._watcher(
-            canvas, progress, cancel, preview, callback_on_step_end,
-            callback_on_step_end_tensor_inputs,
-        )  # fmt: skip
+        canvas, pictures = _canvas(image, width, height)
         options |= {
+            "prompt": prompt,
             "num_inference_steps": num_inference_steps,
             "guidance_scale": guidance_scale,
             "num_images_per_prompt": num_images_per_prompt,
-            "callback_on_step_end": watcher,
-            "callback_on_step_end_tensor_inputs": watcher.tensor_inputs,
+            "strength": strength,
         }
-        check_numbers({**options, "strength": strength, "augment": augment}, count)
+        options, count = spread_texts(options, pictures)
+        check_lengths(self, options)
+        check_numbers(options, augment, count)
+        options |= self._watching(canvas, progress, cancel, preview, options)
         try:
             if control_image is not None:
-                options["control_image"] = on_canvas(control_image, canvas)
-            if pictures is not None:
-                start = self._encoded(pictures, canvas)
-                repeats = count * num_images_per_prompt // len(start)
-                options |= {"image": start.repeat_interleave(repeats, 0), "strength": strength}
+                options["control_image"] = control_pictures(control_image, canvas)
+            if image is not None:
+                options["image"] = self._encoded(image, canvas, count * num_images_per_prompt)
             latents = self._sampled(options, canvas)
             made = self._made(latents, canvas, augment, output_type, progress, cancel)
         finally:
@@ -291,42 +288,42 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
                 " layerdiffuse-flux-vae` gets the files.",
             )
 
-    def _watcher(
+    def _watching(
         self,
         canvas: Canvas,
         progress: ProgressCallback,
-        cancel: CancelToken,
+        cancel: CancelToken | None,
         preview: Preview | None,
-        then: Callable[..., dict[str, Any]] | None,
-        then_inputs: Sequence[str],
-    ) -> StepWatcher:
-        return StepWatcher(
+        options: dict[str, Any],
+    ) -> dict[str, Any]:
+        """diffusers' callback options, around those in ``options``."""
+        watcher = StepWatcher(
             progress=progress,
             cancel=cancel,
             preview=preview and (lambda packed: preview(self._unpacked(packed, canvas))),
-            then=then,
-            then_inputs=then_inputs,
+            then=options.get("callback_on_step_end"),
+            then_inputs=options.get("callback_on_step_end_tensor_inputs", ("latents",)),
             span=(0.0, _SAMPLED),
         )
+        return {
+            "callback_on_step_end": watcher,
+            "callback_on_step_end_tensor_inputs": watcher.tensor_inputs,
+        }
 
-    def _encoded(self, pictures: Tensor, canvas: Canvas) -> Tensor:
-        """(b, 4, h, w) of any size to latents as they are sampled."""
-        padded = canvas.pad(resized(pictures, canvas.wanted))
-        latents = encode_rgba(self.vae, self.transparency_encoder, padded)
-        config = self.vae.config
-        return (latents - config.shift_factor) * config.scaling_factor
+    def _encoded(self, image: Any, canvas: Canvas, rows: int) -> Tensor:
+        """Given pictures as latents at the scale that is sampled, a row for each to be made."""
+        rgba = on_canvas(image, canvas)
+        latents = scaled(self.vae, encode_rgba(self.vae, self.transparency_encoder, rgba))
+        return latents.repeat_interleave(rows // len(latents), dim=0)
 
     def _sampled(self, options: dict[str, Any], canvas: Canvas) -> Tensor:
         """By diffusers' own loop; (b, 16, h/8, w/8) of the padded canvas."""
-        controlled = "control_image" in options
-        if controlled and self.controlnet is None:
-            raise InvalidRequest(
-                "A control_image needs a ControlNet.",
-                advice="Load the pipeline with controlnet=.",
-            )
-        sampler = sampler_for(self, varies="image" in options, controlled=controlled)
+        varies = "image" in options
+        sampler = sampler_for(self, varies=varies, controlled="control_image" in options)
         sample = super().__call__ if sampler is self else sampler.__call__
         options = {"width": canvas.padded.width, "height": canvas.padded.height, **options}
+        if not varies:
+            del options["strength"]
         check_options(sample, options)
         packed = sample(**options, output_type="latent", return_dict=False)[0]
         return self._unpacked(packed, canvas)
@@ -342,39 +339,35 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
         augment: Augment,
         output_type: str,
         progress: ProgressCallback,
-        cancel: CancelToken,
+        cancel: CancelToken | None,
     ) -> LayerStackOutput:
         if output_type == "latent":
             return LayerStackOutput(latents, latents, {"foreground": latents})
-        config = self.vae.config
-        unscaled = latents / config.scaling_factor + config.shift_factor
         decoded = decode_rgba(
             self.vae,
             self.transparency_decoder,
-            unscaled,
+            unscaled(self.vae, latents),
             augment=augment,
             progress=lambda share: progress(
                 Progress("decoding", _SAMPLED + (1 - _SAMPLED) * share)
             ),
-            check=cancel.check,
+            check=(cancel or CancelToken()).check,
         )
         pictures = canvas.crop(decoded)
         images = as_output(pictures, output_type)
-        documents = [_document(pixels, canvas.wanted) for pixels in to_uint8(pictures)]
+        documents = frame_documents({"foreground": pictures}, {})
         return LayerStackOutput(images, latents, {"foreground": images}, documents)
 
 
-def _canvas(pictures: Tensor | None, width: int | None, height: int | None) -> Canvas:
-    default = (DEFAULT_SIDE,) * 2 if pictures is None else pictures.shape[:-3:-1]
-    return Canvas.of(
-        default[0] if width is None else width, default[1] if height is None else height, MULTIPLE
-    )
+def _state(weights: State | Path | str) -> State:
+    return dict(weights) if isinstance(weights, Mapping) else read_state(weights)
 
 
-def _length(pictures: Tensor | None) -> int:
-    return 0 if pictures is None else len(pictures)
-
-
-def _document(pixels: U8, extent: Extent) -> Document:
-    made_by = Provenance(method=_METHOD)
-    return stack(extent, foregrounds=[layer_of("Foreground", pixels, Role.OBJECT, None, made_by)])
+def _canvas(image: Any, width: int | None, height: int | None) -> tuple[Canvas, int]:
+    """Of the size asked for, else of the first given picture, else FLUX's own; and how many
+    pictures are given."""
+    given, own_height, own_width = 0, DEFAULT_SIDE, DEFAULT_SIDE
+    if image is not None:
+        given, _, own_height, own_width = as_rgba(image).shape
+    width = own_width if width is None else width
+    return Canvas.of(width, own_height if height is None else height, MULTIPLE), given

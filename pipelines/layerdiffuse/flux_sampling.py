@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import Any, get_args
 
-import numpy as np
 from diffusers.image_processor import VaeImageProcessor
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 from diffusers.pipelines.flux.pipeline_flux_controlnet import FluxControlNetPipeline
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from layerstudio.errors import InvalidRequest
 from layerstudio.models.transparent_passes import Augment
+from layerstudio.pipelines.layerdiffuse.conditions import on_canvas
 from layerstudio.pipelines.steps import Canvas
 
 _TEXTS = ("prompt", "prompt_2", "negative_prompt", "negative_prompt_2")
@@ -29,11 +29,18 @@ class _ControlNetFromLatents(FluxControlNetImg2ImgPipeline):
         return image
 
 
-def sampler_for(pipeline: FluxPipeline, *, varies: bool, controlled: bool) -> Any:
-    """The pipeline of diffusers' for image to image, ControlNet or both, made of ``pipeline``'s
-    components; ``pipeline`` itself for neither."""
+def sampler_for(pipeline: Any, *, varies: bool, controlled: bool) -> Any:
+    """diffusers' pipeline for image to image, ControlNet or both, of ``pipeline``'s components;
+    ``pipeline`` itself for neither.
+
+    Raises ``InvalidRequest`` without a ControlNet.
+    """
     if not varies and not controlled:
         return pipeline
+    if controlled and pipeline.controlnet is None:
+        raise InvalidRequest(
+            "A control_image needs a ControlNet.", advice="Load the pipeline with controlnet=."
+        )
     kind: Any = {
         (True, False): FluxImg2ImgPipeline,
         (False, True): FluxControlNetPipeline,
@@ -83,9 +90,9 @@ def spread_texts(options: dict[str, Any], pictures: int) -> tuple[dict[str, Any]
     return {**options, **texts}, count
 
 
-def check_numbers(options: dict[str, Any], count: int) -> None:
+def check_numbers(options: dict[str, Any], augment: int, count: int) -> None:
     """Raises ``InvalidRequest`` for what would end in an empty schedule or batch."""
-    strength, augment = options["strength"], options["augment"]
+    strength = options["strength"]
     if not 0 < strength <= 1:
         raise InvalidRequest(f"The strength is above 0 and at most 1, not {strength!r}.")
     if augment not in get_args(Augment):
@@ -110,14 +117,12 @@ def check_lengths(pipeline: FluxPipeline, options: dict[str, Any]) -> None:
             )
 
 
-def on_canvas(control: Any, canvas: Canvas) -> Any:
-    """A ControlNet's picture, or a list of them, padded as the picture to be made is.
+def control_pictures(control: Any, canvas: Canvas) -> Any:
+    """A ControlNet's picture, or a list with one for each ControlNet, on the padded canvas.
 
-    As arrays (b, h, w, 3) in [0, 1], which diffusers takes for pictures and not for tensors that
-    are ready.
+    As arrays (b, H, W, 3) in [0, 1], which diffusers takes for pictures: tensors it takes for
+    ready, in [-1, 1].
     """
     if isinstance(control, list | tuple):
-        return [on_canvas(item, canvas) for item in control]
-    reader = VaeImageProcessor(vae_scale_factor=1, do_normalize=False, do_convert_rgb=True)
-    pictures = reader.preprocess(control, canvas.wanted.height, canvas.wanted.width)
-    return np.ascontiguousarray(canvas.pad(pictures).movedim(1, -1).numpy())
+        return [control_pictures(item, canvas) for item in control]
+    return on_canvas(control, canvas)[:, :3].movedim(1, -1).contiguous().numpy()

@@ -15,16 +15,17 @@ from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Extent
 from layerstudio.pipelines.steps import to_tensor
 
+_LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 _FORMS = "Give a PIL image, an array (h, w, c), a tensor (c, h, w), a batch, or a list of these."
 
 
-def as_rgba(pictures: Any, extent: Extent | None = None) -> Tensor:
+def as_rgba(pictures: Any) -> Tensor:
     """(b, 4, h, w) float32 in [0, 1], straight alpha, on the CPU.
 
     Takes PIL images of any mode, arrays (h, w, c) or (b, h, w, c), tensors (c, h, w) or
     (b, c, h, w), and lists of these; arrays and tensors hold integers (8 or 16 bit) or floats in
-    [0, 1]. A picture without alpha is opaque, one without colour grey. All are brought to
-    ``extent``, without it to the size of the first.
+    [0, 1]. A picture without alpha is opaque, one without colour grey. In a list of several
+    sizes all are brought to that of the first.
 
     Raises ``InvalidRequest`` for anything else, and for floats outside [0, 1].
     """
@@ -32,7 +33,7 @@ def as_rgba(pictures: Any, extent: Extent | None = None) -> Tensor:
     if not listed:
         raise InvalidRequest("There is no picture in an empty list.", advice=_FORMS)
     batches = [_batch(picture) for picture in listed]
-    size = extent or _extent(batches[0])
+    size = _extent(batches[0])
     return torch.cat([resized(batch, size) for batch in batches])
 
 
@@ -62,7 +63,7 @@ def _batch(picture: Any) -> Tensor:
     if isinstance(picture, Image.Image):
         return to_tensor(np.asarray(picture.convert("RGBA")))
     if isinstance(picture, np.ndarray) and picture.ndim in (3, 4):
-        values = torch.from_numpy(_signed(picture)).movedim(-1, -3)
+        values = torch.from_numpy(picture.copy()).movedim(-1, -3)
     elif isinstance(picture, Tensor) and picture.ndim in (3, 4):
         values = picture.detach().cpu()
     else:
@@ -71,14 +72,9 @@ def _batch(picture: Any) -> Tensor:
     return _with_alpha(values if values.ndim == 4 else values[None], picture)
 
 
-def _signed(array: np.ndarray) -> np.ndarray:
-    """torch calculates with few unsigned types."""
-    return array.astype(np.float32) / 65535 if array.dtype == np.uint16 else array
-
-
 def _unit_range(values: Tensor, picture: Any) -> Tensor:
-    if values.dtype == torch.uint8:
-        return values.float() / 255
+    if values.dtype in _LEVELS:
+        return values.float() / _LEVELS[values.dtype]
     in_range = values.is_floating_point() and bool(((values >= 0) & (values <= 1)).all())
     if not in_range:
         raise InvalidRequest(

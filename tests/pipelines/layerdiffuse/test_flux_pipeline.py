@@ -12,6 +12,7 @@ from diffusers import (
 from PIL import Image
 from tiny_checkpoints import write_controlnet
 from tiny_layerdiffuse import flux_lora, write_layerdiffuse
+from tiny_single_files import write_ip_adapter
 
 from layerstudio.errors import (
     Cancelled,
@@ -180,6 +181,26 @@ class TestPictures:
             assert tuple(image.shape) == {"np": (136, 200, 4), "pt": (4, 136, 200)}[output_type]
         assert found.latents.shape == (1, 16, 24, 32)
 
+    def test_are_previewed_and_reported(self, flux):
+        seen, reports = [], []
+
+        def preview(latents):
+            seen.append(tuple(latents.shape))
+            return np.zeros((4, 4, 3), np.uint8)
+
+        flux("a fox", width=72, height=40, preview=preview, progress=reports.append, **FAST)
+        assert seen == [(1, 16, 8, 16)] * 3
+        fractions = [report.fraction for report in reports]
+        assert fractions == sorted(fractions) and fractions[-1] == 1
+        assert [report.preview is not None for report in reports[:4]] == [True] * 3 + [False]
+
+    def test_in_bfloat16(self, tiny_flux, flux_files):
+        options = {"torch_dtype": torch.bfloat16}
+        pipeline = quiet(LayerDiffuseFluxPipeline.from_pretrained(tiny_flux, **options))
+        pipeline.load_layerdiffuse(*flux_files)
+        found = pipeline("a fox", image=picture(128, 64), output_type="pt", **FAST)
+        assert found.latents.dtype == torch.bfloat16 and found.images.isfinite().all()
+
     def test_as_a_tuple(self, flux):
         found = flux("a fox", return_dict=False, **SIZE, **FAST)
         assert found[0][0].size == (128, 64)
@@ -267,9 +288,48 @@ class TestControlNet:
         expected = latents_of(steered, control_image=Image.fromarray(padded))
         torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
+    def test_of_two_steer_together(self, flux, plain, control):
+        both = [control, control]
+        double = quiet(LayerDiffuseFluxPipeline(**flux.components | {"controlnet": both}))
+        theirs = FluxControlNetPipeline(**plain.components, controlnet=both)
+        options = {
+            "control_image": [picture(128, 64, seed).convert("RGB") for seed in (3, 4)],
+            "controlnet_conditioning_scale": [0.5, 0.8],
+            "num_inference_steps": 3,
+            "guidance_scale": 3.5,
+            **SIZE,
+        }
+        expected = quiet(theirs)("a", generator=seeded(), output_type="latent", **options).images
+        found = latents_of(double, "a", **options)
+        torch.testing.assert_close(found, unpacked(expected), atol=1e-6, rtol=0)
+
     def test_needs_one(self, flux):
         with pytest.raises(InvalidRequest, match="needs a ControlNet"):
             latents_of(flux, control_image=picture(128, 64))
+
+
+class TestIPAdapter:
+    def test_is_that_of_diffusers(self, own, tiny_flux, tmp_path):
+        folder = write_ip_adapter(tmp_path, "flux").parent
+        theirs = quiet(FluxPipeline.from_pretrained(tiny_flux))
+        theirs.load_lora_weights(flux_lora())
+        for pipeline in (own, theirs):
+            pipeline.load_ip_adapter(
+                str(folder),
+                weight_name="ip_adapter.safetensors",
+                image_encoder_pretrained_model_name_or_path=str(folder / "models/image_encoder"),
+                image_encoder_dtype=torch.float32,
+            )
+        style = picture(40, 30).convert("RGB")
+        options = {"ip_adapter_image": style, "num_inference_steps": 3, **SIZE}
+        expected = theirs("a fox", generator=seeded(), output_type="latent", **options).images
+        found = latents_of(own, "a fox", **options)
+        torch.testing.assert_close(found, unpacked(expected), atol=1e-6, rtol=0)
+        varied = [
+            latents_of(own, image=picture(128, 64), ip_adapter_image=given)
+            for given in (style, picture(40, 30, 9).convert("RGB"))
+        ]
+        assert (varied[0] - varied[1]).abs().max() > 1e-3
 
 
 class TestWeights:
@@ -314,6 +374,19 @@ class TestWeights:
         for pipeline in (own, again):
             found = pipeline("a fox", **options | {"generator": seeded()})
             torch.testing.assert_close(found.images, expected.images, atol=1e-6, rtol=0)
+
+    def test_alphas_of_the_file_count_and_are_saved(self, own, flux_files, tmp_path):
+        """Of rank 4, so alpha 2 is half the strength."""
+        own.set_layerdiffuse_strength(0.5)
+        expected = latents_of(own)
+        state = flux_lora()
+        ends = [key for key in state if key.endswith(".lora_A.weight")]
+        state |= {key.replace("lora_A.weight", "alpha"): torch.tensor(2.0) for key in ends}
+        own.load_layerdiffuse(state, flux_files[1])
+        torch.testing.assert_close(latents_of(own), expected, atol=1e-6, rtol=0)
+        own.save_pretrained(tmp_path)
+        again = quiet(LayerDiffuseFluxPipeline.from_pretrained(tmp_path))
+        torch.testing.assert_close(latents_of(again), expected, atol=1e-6, rtol=0)
 
     def test_of_something_else_are_named(self, bare, flux_files, tmp_path):
         lora, vae = flux_files

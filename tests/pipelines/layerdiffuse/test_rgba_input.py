@@ -24,13 +24,17 @@ TENSOR = torch.from_numpy(PIXELS).movedim(-1, 0) / 255
         PIXELS.astype(np.float32) / 255,
         PIXELS[None],
         torch.from_numpy(PIXELS).movedim(-1, 0),
+        torch.from_numpy(PIXELS.astype(np.uint16) * 257).movedim(-1, 0),
+        PIXELS[:, ::-1].copy()[:, ::-1],
         TENSOR,
+        TENSOR.half(),
         TENSOR[None],
         [Image.fromarray(PIXELS)],
     ],
 )
 def test_forms_are_one(form):
-    torch.testing.assert_close(as_rgba(form), TENSOR[None], atol=1e-6, rtol=0)
+    half = getattr(form, "dtype", None) == torch.float16
+    torch.testing.assert_close(as_rgba(form), TENSOR[None], atol=1e-3 if half else 1e-6, rtol=0)
 
 
 def test_what_is_missing_is_opaque_or_grey():
