@@ -49,7 +49,7 @@ def find_model(name: str, what: str) -> Found:
     if cached is None:
         raise MissingWeights(
             f"The {what} {name!r} is neither a file nor in the cache of downloaded models.",
-            advice=f"Get it with `hf download {name}`, or give a path or an id from "
+            advice=f"Get it with `layerstudio models pull {name}`, or give a path or an id from "
             "`layerstudio models list`.",
         )
     return Found(cached, name, cached.name, _variant_of(cached))

@@ -26,6 +26,7 @@ from layerstudio.errors import (
 )
 from layerstudio.generate_request import Adapter
 from layerstudio.models.memory import empty_cache
+from layerstudio.pipelines.base_family import check_base
 from layerstudio.pipelines.base_models import Found, configured_like, find_model, only_file
 from layerstudio.pipelines.needs import is_registered
 from layerstudio.weights.registry import checkpoint
@@ -126,6 +127,7 @@ def load(wanted: Wanted) -> Any:
 
 def _base(wanted: Wanted) -> Any:
     found = wanted.base
+    check_base(found, wanted.family)
     options: dict[str, Any] = {"local_files_only": True, "dtype": wanted.dtype}
     if wanted.family == "sd15":
         options |= {"safety_checker": None, "requires_safety_checker": False}
@@ -210,8 +212,14 @@ def _explained(what: str) -> Iterator[None]:
     except (LayerStudioError, torch.OutOfMemoryError):
         raise
     except _LOADING_ERRORS as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+        misfits = [line for line in lines if "size mismatch" in line]
+        if misfits:
+            raise MismatchedWeights(
+                f"{what} does not fit: {misfits[0][:200]}",
+                advice="It was made for another family of models.",
+            ) from error
         raise UnreadableFile(
-            f"{what} could not be loaded: {reason.strip()[:200]}",
-            advice="Fetch it again, or choose one of the right family.",
+            f"{what} could not be loaded: {lines[0][:200]}",
+            advice="It may be incomplete, or made for another family of models.",
         ) from error

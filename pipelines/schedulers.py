@@ -35,7 +35,7 @@ _DENOISING: dict[str, tuple[str, dict[str, Any]]] = {
     "lcm": ("LCMScheduler", {}),
     "lms": ("LMSDiscreteScheduler", {}),
     "lms karras": ("LMSDiscreteScheduler", {"use_karras_sigmas": True}),
-    "pndm": ("PNDMScheduler", {}),
+    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),  # as Stable Diffusion is sampled
     "unipc": ("UniPCMultistepScheduler", {}),
     "unipc karras": ("UniPCMultistepScheduler", {"use_karras_sigmas": True}),
 }
