@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -71,14 +71,16 @@ def attention(
     """
     if lengths is not None:
         _check_packing(q, k, lengths)
-    choice = chosen(
-        backend, device=q.device, dtype=q.dtype, head_dim=q.shape[-1], has_bias=bias is not None,
-        is_packed=lengths is not None,
-    )  # fmt: skip
+    kind = _Kind(q.device, q.dtype, q.shape[-1], bias is not None, lengths is not None)
+    choice = _choice(backend, kind)
     if lengths is not None and not _packs(choice.backend, q):
         return _one_by_one(q, k, v, bias, lengths, choice.backend, scale)
     if choice.backend == "xformers":
-        return _xformers(q, k, v, bias, lengths, scale)
+        try:
+            return _xformers(q, k, v, bias, lengths, scale)
+        except NotImplementedError:  # what xformers raises where none of its kernels fits
+            _refused.add(kind)
+            return attention(q, k, v, bias=bias, lengths=lengths, backend="sdpa", scale=scale)
     if choice.backend == "flash":
         return _flash(q, k, v, lengths, scale)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
@@ -94,18 +96,7 @@ def chosen(
     is_packed: bool = False,
 ) -> Choice:
     """The backend that such tensors get and why; see ``attention`` for the errors."""
-    device = torch.device(device)
-    wanted = current_backend() if backend == "auto" else require(backend)
-    if wanted == "auto":
-        if device.type != "cuda":
-            return Choice("sdpa", f"PyTorch's own attention is what runs on {device.type}")
-        if missing("xformers") is not None:
-            return Choice("sdpa", "xformers is not installed, so PyTorch chooses the kernel")
-        wanted, reason = "xformers", "xformers is installed and takes these tensors"
-    else:
-        reason = "it was asked for"
-    obstacle = _obstacle(wanted, device, dtype, head_dim, has_bias, is_packed)
-    return Choice("sdpa", obstacle) if obstacle else Choice(wanted, reason)
+    return _choice(backend, _Kind(torch.device(device), dtype, head_dim, has_bias, is_packed))
 
 
 def current_backend() -> Backend:
@@ -176,31 +167,58 @@ def use_backend(
     install(model, require(backend), torch.device(device) if device is not None else None)
 
 
-def _obstacle(
-    wanted: Concrete,
-    device: torch.device,
-    dtype: torch.dtype,
-    head_dim: int,
-    has_bias: bool,
-    is_packed: bool,
-) -> str | None:
+class _Kind(NamedTuple):
+    """What a backend's kernels are chosen by."""
+
+    device: torch.device
+    dtype: torch.dtype
+    head_dim: int
+    has_bias: bool
+    is_packed: bool
+
+
+# What the xformers that is installed turned down: its kernels differ between versions and GPUs.
+_refused: set[_Kind] = set()
+
+
+def _choice(backend: Backend, kind: _Kind) -> Choice:
+    wanted = current_backend() if backend == "auto" else require(backend)
+    reason = "it was asked for"
+    if wanted == "auto":
+        if kind.device.type != "cuda":
+            return Choice("sdpa", f"PyTorch's own attention is what runs on {kind.device.type}")
+        if missing("xformers") is not None:
+            return Choice("sdpa", "xformers is not installed, so PyTorch chooses the kernel")
+        wanted, reason = "xformers", "xformers is installed and takes these tensors"
+    obstacle = _obstacle(wanted, kind)
+    return Choice("sdpa", obstacle) if obstacle else Choice(wanted, reason)
+
+
+def _obstacle(wanted: Concrete, kind: _Kind) -> str | None:
     """Why a backend's kernels refuse such tensors; None if they do not."""
-    if wanted == "sdpa":
-        return None
-    if has_bias and (wanted == "flash" or is_packed):
-        return f"{wanted} takes no bias{' together with packing' if wanted == 'xformers' else ''}"
-    if device.type == "cpu" and wanted == "flash":
+    if wanted == "sdpa" or (wanted == "flash" and kind.device.type == "cpu" and not kind.has_bias):
         return None  # PyTorch's flash kernel for CPUs takes every floating type and head
-    if device.type != "cuda":
-        return f"{wanted} does not run on {device.type}"
-    if dtype not in _HALF:
-        return f"{wanted} computes in fp16 and bf16 only, these tensors are {_short(dtype)}"
-    if head_dim > _MAX_FUSED_HEAD_DIM or head_dim % _HEAD_DIM_MULTIPLE:
+    if wanted == "xformers" and kind in _refused:
+        return "the xformers that is installed has no kernel for such tensors on this GPU"
+    return _limit(wanted, kind)
+
+
+def _limit(wanted: Concrete, kind: _Kind) -> str | None:
+    """What both libraries document that they cannot do."""
+    if kind.has_bias and wanted == "flash":
+        return "flash takes no bias"
+    if kind.has_bias and kind.is_packed:
+        return "xformers takes no bias together with packing"
+    if kind.device.type != "cuda":
+        return f"{wanted} does not run on {kind.device.type}"
+    if kind.dtype not in _HALF:
+        return f"{wanted} computes in fp16 and bf16 only, these tensors are {_short(kind.dtype)}"
+    if kind.head_dim > _MAX_FUSED_HEAD_DIM or kind.head_dim % _HEAD_DIM_MULTIPLE:
         return (
             f"{wanted} takes heads in multiples of {_HEAD_DIM_MULTIPLE} up to "
-            f"{_MAX_FUSED_HEAD_DIM}, these have {head_dim}"
+            f"{_MAX_FUSED_HEAD_DIM}, these have {kind.head_dim}"
         )
-    if wanted == "flash" and torch.cuda.get_device_capability(device) < _FLASH_MIN_CAPABILITY:
+    if wanted == "flash" and torch.cuda.get_device_capability(kind.device) < _FLASH_MIN_CAPABILITY:
         return "flash needs an NVIDIA GPU of the Ampere generation or later"
     return None
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from layerstudio.models import attention as module
-from layerstudio.models.attention import Choice, attention
+from layerstudio.models.attention import Choice, attention, chosen
 
 torch.set_num_threads(1)
 
@@ -85,9 +85,7 @@ def library(request, monkeypatch):
     """Either library in place of what a GPU has, chosen for every call."""
     monkeypatch.setattr(module, "_library", lambda name: XFORMERS)
     monkeypatch.setattr(module, "_flash_package", lambda q: FLASH_ATTN)
-    monkeypatch.setattr(
-        module, "chosen", lambda *args, **kwargs: Choice(request.param, "it is tested")
-    )
+    monkeypatch.setattr(module, "_choice", lambda backend, kind: Choice(request.param, "tested"))
 
 
 def tensors(batch: int, length: int, seen: int) -> list[Tensor]:
@@ -127,3 +125,26 @@ def test_a_bias_reaches_xformers_whole_and_aligned(shape, is_boolean):
         q, k, v, attn_mask=bias.expand(2, 3, 5, 7)
     )
     torch.testing.assert_close(attention(q, k, v, bias=bias), expected, rtol=0, atol=1e-6)
+
+
+def test_what_xformers_has_no_kernel_for_goes_to_sdpa_from_then_on(monkeypatch):
+    asked = []
+
+    def refuse(*args, **kwargs):
+        asked.append(1)
+        raise NotImplementedError("No operator found for `memory_efficient_attention_forward`")
+
+    library = SimpleNamespace(memory_efficient_attention=refuse, fmha=XFORMERS.fmha)
+    monkeypatch.setattr(module, "_library", lambda name: library)
+    monkeypatch.setattr(module, "missing", lambda name: None)
+    monkeypatch.setattr(module, "_limit", lambda wanted, kind: None)
+    monkeypatch.setattr(module, "_refused", set())
+    q, k, v = tensors(1, 9, 9)
+    expected = attention(q, k, v, lengths=[4, 5], backend="sdpa")
+    for _ in range(2):
+        out = attention(q, k, v, lengths=[4, 5], backend="xformers")
+        torch.testing.assert_close(out, expected, rtol=0, atol=1e-6)
+    assert len(asked) == 1
+    choice = chosen("xformers", device="cpu", dtype=q.dtype, head_dim=8, is_packed=True)
+    assert choice.backend == "sdpa"
+    assert "no kernel" in choice.reason
