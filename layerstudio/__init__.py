@@ -99,6 +99,9 @@ _HOMES = {
     "layerstudio.io.limits": "Limits",
     "layerstudio.picture": "Picture",
     # diffusers looks the parts of a saved pipeline up by name on their package.
+    "layerstudio.models.multilayer_adapter": "MultiLayerAdapter",
+    "layerstudio.models.multilayer_decoder": "MultiLayerDecoder",
+    "layerstudio.models.multilayer_dit": "MultiLayerTransformer",
     "layerstudio.models.transparent_vae": "TransparencyDecoder TransparencyEncoder",
     "layerstudio.pipelines.methods": "MethodCard",
     "layerstudio.pipelines.runtime": "Runtime",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Self
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
@@ -33,8 +34,8 @@ class _SelfAttention(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.in_proj_weight = nn.Parameter(nn.init.xavier_uniform_(Tensor(3 * width, width)))
-        self.in_proj_bias = nn.Parameter(Tensor(3 * width).zero_())
+        self.in_proj_weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(3 * width, width)))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
