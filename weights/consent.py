@@ -39,9 +39,11 @@ def refuse(terms: Terms) -> bool:
     return False
 
 
-def terms_of(row: Checkpoint) -> tuple[Terms, ...]:
-    """What the registry says about a checkpoint."""
+def terms_of(row: Checkpoint, page_says: str = "") -> tuple[Terms, ...]:
+    """What the registry says about a checkpoint, and its page where the registry knows nothing."""
     licence = row.licence.name
+    if page_says and not row.licence.recorded:
+        licence += f"; its page says {page_says} now"
     if not row.licence.commercial:
         licence += ", no commercial use"
     found = [Terms("licence", row.repository, licence, row.licence.url)]

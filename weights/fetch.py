@@ -82,7 +82,7 @@ def _present(wanted: Subject, offline: bool) -> Path | None:
 
 def _terms(wanted: Subject, licence: str, endpoint: str) -> tuple[consent.Terms, ...]:
     if wanted.row is not None:
-        return consent.terms_of(wanted.row)
+        return consent.terms_of(wanted.row, licence)
     return consent.terms_of_repository(wanted.repository, licence, endpoint)
 
 

@@ -27,11 +27,13 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Licence:
-    """``commercial`` is False where the terms rule commercial use out."""
+    """``commercial`` is False where the terms rule commercial use out, ``recorded`` False
+    where nobody here could look up what the publisher states."""
 
     name: str
     url: str
     commercial: bool = True
+    recorded: bool = True
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class TestRefused:
 class TestTerms:
     def test_nothing_is_fetched_before_they_are_accepted(self, hub):
         served(hub)
-        with pytest.raises(InvalidRequest, match="not stated") as caught:
+        with pytest.raises(InvalidRequest, match="not recorded") as caught:
             fetch.pull(ID)
         assert "--accept-licence" in caught.value.advice
         assert not hub.downloads(FILE)
@@ -101,6 +101,11 @@ class TestTerms:
         fetch.pull(ID, ask=agree)
         (terms,) = asked
         assert terms.url == registry.checkpoint(ID).licence.url
+
+    def test_what_the_page_says_is_quoted_where_the_registry_knows_nothing(self, hub):
+        served(hub, licence="openrail")
+        with pytest.raises(InvalidRequest, match=r"not recorded.*its page says openrail now"):
+            fetch.pull(ID)
 
     def test_doubtful_provenance_is_a_question_of_its_own(self, hub, monkeypatch):
         served(hub)
