@@ -32,6 +32,8 @@ from layerstudio.models.transparent_vae import (
 from layerstudio.pipelines.layerdiffuse.conditions import on_canvas
 from layerstudio.pipelines.layerdiffuse.flux_lora import (
     ADAPTER,
+    activate,
+    active_of,
     adapters_of,
     check_lora,
     lora_state,
@@ -166,8 +168,7 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
         """Diffusers' own, but LayerDiffuse's LoRA stays on beside the new one."""
         super().load_lora_weights(*args, **kwargs)
         if ADAPTER in adapters_of(self.transformer):
-            active = self.transformer.active_adapters()
-            self.transformer.set_adapter(list(dict.fromkeys([ADAPTER, *active])))
+            activate(self.transformer, [ADAPTER, *active_of(self.transformer)])
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
         """Diffusers' folder, with LayerDiffuse's LoRA in a folder of its own beside the base.
@@ -203,8 +204,15 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
             pipeline._load_own(read_state(saved))
         return pipeline
 
-    def _load_own(self, adapter: dict[str, Tensor]) -> None:
-        self.load_lora_weights(adapter, adapter_name=ADAPTER)
+    def _load_own(self, adapter: Mapping[str, Tensor]) -> None:
+        """Beside the LoRAs that are on."""
+        before = active_of(self.transformer)
+        state, alphas = self.lora_state_dict(dict(adapter), return_alphas=True)
+        # Not load_lora_weights, which warns that there is nothing for the text encoders.
+        self.load_lora_into_transformer(
+            state, alphas, self.transformer, adapter_name=ADAPTER, _pipeline=self
+        )
+        activate(self.transformer, [*before, ADAPTER])
         set_strength(self.transformer, self.config["layerdiffuse_strength"])
 
     def _drop_lora(self) -> None:

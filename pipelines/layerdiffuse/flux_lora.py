@@ -6,7 +6,7 @@ without half of its weights only looks like a bad picture.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
@@ -27,6 +27,16 @@ Shapes = dict[str, tuple[int, ...]]
 def adapters_of(transformer: Any) -> list[str]:
     """The names of all LoRAs on it."""
     return list(getattr(transformer, "peft_config", None) or {})
+
+
+def active_of(transformer: Any) -> list[str]:
+    """The names of those that are on."""
+    return list(transformer.active_adapters()) if adapters_of(transformer) else []
+
+
+def activate(transformer: Any, names: Sequence[str]) -> None:
+    """Turn these on and all others off; their strengths stay."""
+    transformer.set_adapter(list(dict.fromkeys(names)))
 
 
 def set_strength(transformer: nn.Module, strength: float) -> None:

@@ -91,7 +91,7 @@ def spread_texts(options: dict[str, Any], pictures: int) -> tuple[dict[str, Any]
 
 
 def check_numbers(options: dict[str, Any], augment: int, count: int) -> None:
-    """Raises ``InvalidRequest`` for what would end in an empty schedule or batch."""
+    """Raises ``InvalidRequest`` for an empty schedule or batch, and for what would be ignored."""
     strength = options["strength"]
     if not 0 < strength <= 1:
         raise InvalidRequest(f"The strength is above 0 and at most 1, not {strength!r}.")
@@ -100,6 +100,11 @@ def check_numbers(options: dict[str, Any], augment: int, count: int) -> None:
     for name in ("num_inference_steps", "num_images_per_prompt"):
         if not isinstance(options[name], int) or options[name] < 1:
             raise InvalidRequest(f"{name} is 1 or more, not {options[name]!r}.")
+    if options.get("negative_prompt") and options.get("true_cfg_scale", 1.0) <= 1:
+        raise InvalidRequest(
+            "FLUX heeds a negative prompt only with a true_cfg_scale above 1.",
+            advice="Give one, which doubles the time, or leave the negative prompt out.",
+        )
     generator, total = options.get("generator"), count * options["num_images_per_prompt"]
     if isinstance(generator, list) and len(generator) != total:
         raise InvalidRequest(f"{len(generator)} generators do not go with {total} pictures.")

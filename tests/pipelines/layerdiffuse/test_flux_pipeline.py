@@ -28,6 +28,7 @@ from layerstudio.pipelines.steps import seeded_generators
 from layerstudio.progress import CancelToken
 
 SIZE = {"width": 128, "height": 64}
+STYLE = {key: -2 * value.roll(1, 0) for key, value in flux_lora().items()}
 FAST = {"num_inference_steps": 3, "augment": 1}
 
 
@@ -277,7 +278,8 @@ class TestControlNet:
         assert (hinted[0] - start).std() < 0.3 * (far - start).std()
         assert (hinted[0] - hinted[1]).abs().max() > 1e-3
         with pytest.raises(InvalidRequest, match="takes no negative_prompt"):
-            latents_of(steered, control_image=source, negative_prompt="grey", **options)
+            options |= {"negative_prompt": "grey", "true_cfg_scale": 2.0}
+            latents_of(steered, control_image=source, **options)
 
     def test_hint_is_padded_like_the_picture(self, steered, plain, control):
         """The middle of a 128 x 64 hint, and the hint of a 100 x 60 picture, are one."""
@@ -352,9 +354,8 @@ class TestWeights:
             own("a fox", **SIZE)
 
     def test_another_lora_comes_beside_it(self, own):
-        style = {key: -value for key, value in flux_lora().items()}
         alone = latents_of(own)
-        own.load_lora_weights(style, adapter_name="style")
+        own.load_lora_weights(STYLE, adapter_name="style")
         both = latents_of(own)
         own.set_layerdiffuse_strength(0.0)
         assert (both - alone).abs().max() > 1e-3
@@ -364,6 +365,18 @@ class TestWeights:
         own.set_layerdiffuse_strength(1.0)
         own.delete_adapters("style")
         torch.testing.assert_close(latents_of(own), alone, atol=1e-6, rtol=0)
+
+    def test_come_beside_another_lora(self, own, tiny_flux, flux_files):
+        own.load_lora_weights(STYLE, adapter_name="style")
+        own.set_adapters(["layerdiffuse", "style"], [1.0, 0.7])
+        other = quiet(LayerDiffuseFluxPipeline.from_pretrained(tiny_flux))
+        other.load_lora_weights(STYLE, adapter_name="style")
+        other.set_adapters(["style"], [0.7])
+        styled = latents_of(other)
+        other.load_layerdiffuse(*flux_files)
+        torch.testing.assert_close(latents_of(other), latents_of(own), atol=1e-5, rtol=0)
+        other.unload_layerdiffuse()
+        torch.testing.assert_close(latents_of(other), styled, atol=1e-6, rtol=0)
 
     def test_saved_and_loaded_again(self, own, flux_files, tmp_path):
         own.load_layerdiffuse(*flux_files, strength=0.8)
@@ -446,6 +459,7 @@ class TestBadInput:
             ({"prompt": ["a", "b"], "image": [picture(64, 64)] * 3}, "3 pictures"),
             ({"image": "a file"}, "no picture"),
             ({"augment": 3}, None),
+            ({"negative_prompt": "grey"}, "true_cfg_scale"),
             ({"output_type": "png"}, "output type"),
             ({"speed": 3}, "takes no speed"),
         ],
