@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CHUNK = 4 * 2**20
+_LARGEST_IN_GIT = 64 * 2**20  # the hub keeps files of over 10 MB in LFS, by SHA-256
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GIT_OID = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
 class Digest:
-    """A file's size and hashes; ``git_oid`` is the name git gives to such content."""
+    """A file's size and hashes; ``git_oid`` is git's name for such content, if it is small."""
 
     bytes: int
     sha256: str
@@ -49,7 +50,7 @@ def digest(path: Path, on_bytes: Callable[[int], None] = lambda count: None) -> 
     """Read a file once; ``on_bytes`` is told of every piece read, and may raise to stop."""
     size = path.stat().st_size
     sha256, git = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-    small = size <= _CHUNK  # git object ids name small files only; large ones go by SHA-256
+    small = size <= _LARGEST_IN_GIT
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             sha256.update(chunk)

@@ -22,6 +22,7 @@ from huggingface_hub.utils import get_session, hf_raise_for_status
 
 from layerstudio.errors import UnreadableFile, UnwritableFile
 from layerstudio.progress import CancelToken
+from layerstudio.weights.hub_cache import blob_of
 
 # Attempts in a row that brought nothing new; one that brought bytes starts the count again.
 RETRIES = 5
@@ -193,6 +194,8 @@ def place(partial: Path, blob: Path, link: Path) -> None:
         blob.parent.mkdir(parents=True, exist_ok=True)
         if partial.exists():
             os.replace(partial, blob)
+        if blob_of(link) == blob:
+            return
         link.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             link.unlink()

@@ -4,14 +4,14 @@ import errno
 from dataclasses import replace
 
 import pytest
-from hub_stand_in import Fault
+from hub_stand_in import Fault, git_oid
 from one_row import BODY, FILE, ID, REPOSITORY, partials, pull, served
 
 from layerstudio.errors import (
     UnreadableFile,
     UnwritableFile,
 )
-from layerstudio.weights import hub_cache, lock, registry, store, transfer, upkeep
+from layerstudio.weights import hub_cache, integrity, lock, registry, store, transfer, upkeep
 
 
 class TestWrong:
@@ -34,6 +34,13 @@ class TestWrong:
         hub.fail("config.json", Fault(corrupt=True))
         with pytest.raises(UnreadableFile, match="git object id"):
             pull("taesd")
+
+    def test_so_are_the_largest_that_git_itself_holds(self, tmp_path):
+        path = tmp_path / "tokenizer.json"
+        path.write_bytes(bytes(9_000_000))
+        found = integrity.digest(path)
+        assert found.git_oid == git_oid(bytes(9_000_000))
+        assert integrity.difference(found, integrity.Expected(etag="0" * 40))
 
     def test_more_bytes_than_listed_are_refused(self, hub):
         served(hub)
