@@ -277,8 +277,8 @@ class TestControlNet:
         start = start_of(steered, source)
         assert (hinted[0] - start).std() < 0.3 * (far - start).std()
         assert (hinted[0] - hinted[1]).abs().max() > 1e-3
+        options |= {"negative_prompt": "grey", "true_cfg_scale": 2.0}
         with pytest.raises(InvalidRequest, match="takes no negative_prompt"):
-            options |= {"negative_prompt": "grey", "true_cfg_scale": 2.0}
             latents_of(steered, control_image=source, **options)
 
     def test_hint_is_padded_like_the_picture(self, steered, plain, control):
