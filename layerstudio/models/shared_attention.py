@@ -220,18 +220,26 @@ class SharedAttention(nn.Module):
         normed = F.layer_norm(frames, frames.shape[-1:], self.norm_weight, self.norm_bias, NORM_EPS)
         if self.frames == 1:
             return F.linear(normed, self.across_out, self.across_out_bias)
-        rows = F.linear(normed, self.across_in, self.across_in_bias)
+        rows = F.linear(normed.flatten(1, 2), self.across_in, self.across_in_bias)
         query, key, value = rows.unflatten(-1, (3, self.heads, -1)).unbind(-3)
-        found = mix_frames(query, key, value).flatten(-2)
+        found = mix_frames(query, key, value).flatten(-2).view_as(frames)
         return F.linear(found, self.across_out, self.across_out_bias)
 
 
 def mix_frames(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attention over the first axis of (frames, ..., heads, d).
+    """Attention over the first axis of (frames, positions, heads, d), for each position and head.
 
-    Written out, because attention kernels are made for long sequences: here they are 2 or 3 long,
-    and there are as many as positions times heads.
+    On a CPU by SDPA, which was measured to take half the time there. Elsewhere written out:
+    kernels on a GPU work in tiles of 64 queries and more, and here are 2 or 3.
     """
+    if query.device.type == "cpu":
+        query, key, value = (side.permute(1, 2, 0, 3) for side in (query, key, value))
+        return F.scaled_dot_product_attention(query, key, value).permute(2, 0, 1, 3)
+    return mix_frames_written_out(query, key, value)
+
+
+def mix_frames_written_out(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """``mix_frames`` as a softmax over so few scores that they are summed one by one."""
     scale = query.shape[-1] ** -0.5
     mixed = []
     for one in query:

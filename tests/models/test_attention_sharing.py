@@ -16,7 +16,12 @@ from layerstudio.models.attention_sharing import (
     attention_sites,
 )
 from layerstudio.models.control_encoder import ControlEncoder
-from layerstudio.models.shared_attention import SharedAttention, sharing_attention
+from layerstudio.models.shared_attention import (
+    SharedAttention,
+    mix_frames,
+    mix_frames_written_out,
+    sharing_attention,
+)
 
 # The base model's published config; what is not here is the class's default.
 SD15 = {
@@ -186,6 +191,12 @@ def test_unet_is_afterwards_as_before_even_after_an_error(unet):
         raise RuntimeError("stop")
     assert all(unet.attn_processors[name] is one for name, one in processors.items())
     assert not any(isinstance(module, SharedAttention) for module in unet.modules())
+
+
+@pytest.mark.parametrize("frames", [2, 3])
+def test_frames_are_mixed_alike_on_every_device(frames):
+    sides = torch.randn(3, frames, 7, 4, 5, generator=torch.Generator().manual_seed(1)).unbind(0)
+    torch.testing.assert_close(mix_frames_written_out(*sides), mix_frames(*sides))
 
 
 def test_pictures_of_a_batch_do_not_see_each_other(unet):
