@@ -2,7 +2,7 @@
 
     python -m benchmarks.attention_sharing [--device cuda] [--rounds 5] [--toy]
 
-One unit of the joint model at its real width, 3 frames, both halves of guidance, random weights;
+One unit at its real width, 3 frames as in the joint model, both halves of guidance, random weights;
 fp16 (fp32 on a CPU). "At every call" is how the published code computes it: for each frame in
 turn, up @ down is added to the weights, and attention across frames is a general attention.
 ``--toy`` runs at a sixteenth of the tokens, to see that it runs.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from benchmarks.measuring import machine, seconds, table
 from layerstudio.models.attention_sharing import SharingLayout, SharingUnit
 from layerstudio.models.shared_attention import SharedAttention
 
-FRAMES, PICTURES, HEADS = 3, 2, 8
+PICTURES, HEADS = 2, 8
 TEXT_WIDTH, TEXT_TOKENS = 768, 77
 
 
@@ -36,6 +36,7 @@ class Case:
     width: int
     tokens: int
     is_cross: bool
+    frames: int = 3
 
 
 CASES = (
@@ -43,6 +44,9 @@ CASES = (
     Case("320 wide, prompt, 64 x 64", 320, 4096, True),
     Case("640 wide, self, 32 x 32", 640, 1024, False),
     Case("640 wide, prompt, 32 x 32", 640, 1024, True),
+    Case("1280 wide, self, 16 x 16", 1280, 256, False),
+    Case("1280 wide, self, 8 x 8", 1280, 64, False),
+    Case("640 wide, prompt, 32 x 32, one frame", 640, 1024, True, frames=1),
 )
 
 
@@ -50,11 +54,15 @@ class MergedAtEveryCall:
     """The unit as it is published: the formulas of ``shared_attention``, one after the other."""
 
     def __init__(self, unit: SharingUnit, site: Any) -> None:
-        self._unit, self._site = unit, site
+        self._unit, self._site, self._frames = unit, site, unit.frames
 
     def __call__(self, hidden: Tensor, text: Tensor | None) -> Tensor:
-        frames = [hidden[index::FRAMES] for index in range(FRAMES)]
-        contexts = frames if text is None else [text[index::FRAMES] for index in range(FRAMES)]
+        frames = [hidden[index :: self._frames] for index in range(self._frames)]
+        contexts = (
+            frames
+            if text is None
+            else [text[index :: self._frames] for index in range(self._frames)]
+        )
         merged = [
             frame + self._within(index, frame, context)
             for index, (frame, context) in enumerate(zip(frames, contexts, strict=True))
@@ -76,7 +84,7 @@ class MergedAtEveryCall:
     def _across(self, rows: Tensor) -> Tensor:
         unit, tokens = self._unit, rows.shape[1]
         mixed = unit.temporal_i(unit.temporal_n(rows))
-        mixed = mixed.unflatten(0, (-1, FRAMES)).transpose(1, 2).flatten(0, 1)
+        mixed = mixed.unflatten(0, (-1, self._frames)).transpose(1, 2).flatten(0, 1)
         sides = (layer(mixed) for layer in (unit.temporal_q, unit.temporal_k, unit.temporal_v))
         mixed = unit.temporal_o(_attend(*sides))
         return mixed.unflatten(0, (-1, tokens)).transpose(1, 2).flatten(0, 1)
@@ -106,8 +114,8 @@ def _made(case: Case, device: torch.device) -> tuple[SharingUnit, Any, Tensor, T
     torch.manual_seed(0)
     context = TEXT_WIDTH if case.is_cross else None
     site = Attention(case.width, context, heads=HEADS, dim_head=case.width // HEADS)
-    unit = SharingUnit(case.width, context or case.width, SharingLayout(FRAMES))
-    batch = PICTURES * FRAMES
+    unit = SharingUnit(case.width, context or case.width, SharingLayout(case.frames))
+    batch = PICTURES * case.frames
     hidden = torch.randn(batch, case.tokens, case.width)
     text = torch.randn(batch, TEXT_TOKENS, TEXT_WIDTH) if case.is_cross else None
     dtype = torch.float16 if device.type == "cuda" else torch.float32
@@ -125,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device = torch.device(options.device)
     cases = CASES
     if options.toy:
-        cases = [Case(c.name, c.width, c.tokens // 16, c.is_cross) for c in CASES]
+        cases = [replace(case, tokens=case.tokens // 16) for case in CASES]
     print(f"{machine(device)}\n")
     columns = ("unit", "at every call, ms", "merged, ms", "merging once, ms", "times", "difference")
     print(table(columns, (row(case, device, options.rounds) for case in cases)))
