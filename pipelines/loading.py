@@ -26,6 +26,7 @@ from layerstudio.errors import (
 )
 from layerstudio.generate_request import Adapter
 from layerstudio.models.memory import empty_cache
+from layerstudio.models.sizes import Family
 from layerstudio.pipelines.base_family import check_base
 from layerstudio.pipelines.base_models import Found, configured_like, find_model, only_file
 from layerstudio.pipelines.needs import is_registered
@@ -51,7 +52,7 @@ class Wanted:
     """
 
     kind: type[Any]
-    family: str
+    family: Family
     base: Found
     base_id: str
     dtype: torch.dtype

@@ -2,6 +2,7 @@
 
 import pytest
 from tiny_fixtures import one_thread, tiny_flux, tiny_sd15, tiny_sdxl  # noqa: F401 (fixtures)
+from tiny_weights_folder import weights_folder, with_weights  # noqa: F401
 
 OPT_IN = {
     "gpu": "needs a CUDA device",

@@ -109,7 +109,7 @@ class Engine:
             arguments["negative_prompt"] = request.negative_prompt
         if request.controlnet is not None:
             arguments["control_image"] = self._control(call.place)
-            arguments["controlnet_conditioning_scale"] = request.controlnet.weight
+            arguments["controlnet_conditioning_scale"] = float(request.controlnet.weight)
         if request.ip_adapter is not None:
             style = self._pictures["style"]
             arguments["ip_adapter_image"] = image_of(fitted(style, style.extent)).convert("RGB")

@@ -9,7 +9,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_single_files import write_single_file
-from tiny_weights_folder import weights_folder, with_weights  # noqa: F401 (fixtures)
 from typer.testing import CliRunner
 
 from layerstudio import Adapter
@@ -32,7 +31,7 @@ FORGE = "LayerDiffusion/layerdiffusion-v1"
 
 
 @pytest.fixture
-def own_weights(with_weights, tmp_path, monkeypatch):  # noqa: F811
+def own_weights(with_weights, tmp_path, monkeypatch):
     """A copy of the weights that a test may damage (links, until a file is replaced)."""
     folder = tmp_path / "weights"
     shutil.copytree(with_weights, folder, copy_function=os.link)
@@ -126,19 +125,19 @@ def test_a_prompt_of_ten_thousand_words(own_weights):
     ("base", "expected", "sentence"),
     [
         ("sdxl-base", MissingWeights, "models pull sdxl-base"),
-        ("sd15-base", InvalidRequest, "'sd15-base' is Stable Diffusion 1.5.*builds on SDXL"),
-        ("flux-dev", InvalidRequest, "is FLUX.1"),
+        ("sd15-base", InvalidRequest, "'sd15-base' is SD 1.5.*builds on SDXL"),
+        ("flux-dev", InvalidRequest, "is FLUX"),
         ("layerdiffuse-sdxl-decoder", InvalidRequest, "no base model"),
-        (BASES["sd15"], InvalidRequest, "is Stable Diffusion 1.5"),
+        (BASES["sd15"], InvalidRequest, "is SD 1.5"),
         ("somebody/something", MissingWeights, "models pull somebody/something"),
         ("something", InvalidRequest, "no base model"),
         ("some/thing/else", UnreadableFile, "does not exist"),
-        ("{folder}", UnreadableFile, "model_index.json"),
-        ("{single}", InvalidRequest, "is Stable Diffusion 1.5"),
+        ("{folder}", UnreadableFile, "neither unet nor"),
+        ("{single}", InvalidRequest, "is SD 1.5"),
         ("{decoder}", InvalidRequest, "transparency decoder"),
     ],
 )
-def test_bases_that_do_not_fit(with_weights, tmp_path, base, expected, sentence):  # noqa: F811
+def test_bases_that_do_not_fit(with_weights, tmp_path, base, expected, sentence):
     places = {
         "folder": tmp_path,
         "single": write_single_file(tmp_path, "sd15") if "single" in base else "",
@@ -156,7 +155,7 @@ def test_bases_that_do_not_fit(with_weights, tmp_path, base, expected, sentence)
         ("layerdiffuse-flux-lora", MismatchedWeights, "another family"),
     ],
 )
-def test_loras_that_do_not_fit(with_weights, loras, expected, sentence):  # noqa: F811
+def test_loras_that_do_not_fit(with_weights, loras, expected, sentence):
     with pytest.raises(expected, match=sentence):
         generated(loras=[Adapter(source=loras)])
 
