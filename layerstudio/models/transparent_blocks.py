@@ -53,7 +53,7 @@ class SpatialAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        tokens = self.group_norm(x).flatten(2).transpose(1, 2)
+        tokens = normalised(self.group_norm, x, activate=False).flatten(2).transpose(1, 2)
         q, k, v = (
             project(tokens).unflatten(2, (-1, self.head_dim)).transpose(1, 2)
             for project in (self.to_q, self.to_k, self.to_v)
