@@ -146,7 +146,9 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
         if decoder is not None:
             network = TransparencyDecoder.from_published(_state(decoder), family="sd15")
             # Not ModelMixin's own, which warns of an empty list of layers to keep in fp32.
-            nn.Module.to(network, self.vae.device, self.vae.dtype)
+            offloaded = self.vae.device.type == "meta"
+            home = self._execution_device if offloaded else self.vae.device
+            nn.Module.to(network, home, self.vae.dtype)
             self.register_modules(transparency_decoder=network.eval())
             self.maybe_free_model_hooks()  # an offloaded pipeline takes the new network in
         self._sharing, self._mode, self._mode_id = sharing, found, mode

@@ -269,34 +269,43 @@ def test_controlnet_steers_all_frames(tiny_sd15, tmp_path, loaded, monkeypatch):
     torch.testing.assert_close(pair[3:], steered, rtol=0, atol=1e-4)
 
 
-def test_ip_adapter_works_as_in_diffusers(tiny_sd15, tmp_path):
+@pytest.fixture(scope="module")
+def ip_adapter(tmp_path_factory) -> Path:
     from tiny_single_files import write_ip_adapter
 
-    write_ip_adapter(tmp_path, "sd15")
+    folder = tmp_path_factory.mktemp("ip_adapter")
+    write_ip_adapter(folder, "sd15")
+    return folder
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_ip_adapter_works_as_in_diffusers(tiny_sd15, ip_adapter, masked):
+    """Three frames without any of LayerDiffuse's change are three pictures of diffusers'."""
+    call = {"num_inference_steps": 2, "height": 64, "width": 64, "guidance_scale": 7.0}
+    call |= {"ip_adapter_image": [(picture(1)[..., :3] * 255).astype(np.uint8)]}
+    if masked:
+        left = (torch.arange(64) < 24).float().expand(1, 1, 64, 64)
+        call["cross_attention_kwargs"] = {"ip_adapter_masks": [left]}
     made = {}
-    image = (picture(1)[..., :3] * 255).astype(np.uint8)
-    options = {"num_inference_steps": 2, "height": 64, "width": 64, "guidance_scale": 7.0}
     for kind in (StableDiffusionPipeline, LayerDiffuseSD15Pipeline):
         pipeline = kind.from_pretrained(tiny_sd15)
         pipeline.set_progress_bar_config(disable=True)
-        pipeline.load_ip_adapter(tmp_path, "models", "ip-adapter_sd15.safetensors")
+        pipeline.load_ip_adapter(ip_adapter, "models", "ip-adapter_sd15.safetensors")
         pipeline.set_ip_adapter_scale(0.8)
+        own = {"num_images_per_prompt": 3, "generator": seeds(1) * 3}
         if kind is LayerDiffuseSD15Pipeline:
-            pipeline.load_layerdiffuse(STATES["fg"], "fg", strength=0.0)
+            pipeline.load_layerdiffuse(STATES["joint"], "joint", strength=0.0)
+            own = {"generator": seeds(1)}
         before = dict(pipeline.unet.attn_processors)
-        call = {
-            "ip_adapter_image": image,
-            "output_type": "latent",
-            "generator": seeds(1),
-            **options,
-        }
-        made[kind] = pipeline("a ball", return_dict=False, **call)[0]
+        output = pipeline("a ball", output_type="latent", **call, **own)
+        made[kind] = getattr(output, "latents", output.images)
         after = pipeline.unet.attn_processors
         assert all(after[name] is processor for name, processor in before.items())
-    one, other = made.values()
-    torch.testing.assert_close(one, other, rtol=0, atol=1e-4)
+    expected, found = made.values()
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
     pipeline.set_ip_adapter_scale(0.0)
-    assert (pipeline("a ball", **call).latents - other).abs().max() > 1e-3
+    without = pipeline("a ball", output_type="latent", **call, generator=seeds(1)).latents
+    assert (without - found).abs().max() > 1e-3
 
 
 def test_pipeline_is_saved_and_loaded_with_its_decoder(pipeline, tmp_path):
