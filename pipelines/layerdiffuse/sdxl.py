@@ -77,7 +77,11 @@ class LayerDiffuseSDXLPipeline(StableDiffusionXLPipeline):
         feature_extractor: CLIPImageProcessor | None = None,
         transparency_encoder: TransparencyEncoder | None = None,
         transparency_decoder: TransparencyDecoder | None = None,
-        controlnet: ControlNetModel | MultiControlNetModel | None = None,
+        controlnet: ControlNetModel
+        | MultiControlNetModel
+        | list[ControlNetModel]
+        | tuple[ControlNetModel]
+        | None = None,
         force_zeros_for_empty_prompt: bool = True,
     ) -> None:
         super().__init__(

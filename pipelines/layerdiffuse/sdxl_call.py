@@ -68,23 +68,23 @@ def check_published(mode: Mode, options: Mapping[str, Any]) -> None:
 
 
 def spread(
-    prompt: Texts | None, pictures: Sequence[Tensor], embeds: PromptEmbeds | None
+    prompt: Texts | None,
+    negative_prompt: Texts | None,
+    pictures: Sequence[Tensor],
+    embeds: Tensor | None,
 ) -> list[str]:
     """``prompt`` as a list: one text is said of every picture that is given. Empty for ``embeds``.
 
-    ``pictures`` are (b, 4, h, w) each. Raises ``InvalidRequest`` for no prompt, and for numbers
-    of pictures that do not go with that of the prompts.
+    ``pictures`` are (b, c, h, w) each, ``embeds`` (b, tokens, c). Raises ``InvalidRequest`` for no
+    prompt, and for numbers of pictures that do not go with that of the prompts.
     """
     given = max((len(batch) for batch in pictures), default=1)
-    if embeds is not None:
-        if prompt is not None:
-            raise InvalidRequest("Give either prompt or prompt_embeds.")
-        listed, count = [], len(embeds.positive)
-    else:
-        if prompt is None or (not isinstance(prompt, str) and not prompt):
-            raise InvalidRequest("There is no prompt.", advice="Give prompt or prompt_embeds.")
-        listed = [prompt] * given if isinstance(prompt, str) else list(prompt)
-        count = len(listed)
+    if embeds is not None and (prompt is not None or negative_prompt is not None):
+        raise InvalidRequest("Prompts are given as text or as embeddings, not as both.")
+    if embeds is None and (prompt is None or (not isinstance(prompt, str) and not prompt)):
+        raise InvalidRequest("There is no prompt.", advice="Give prompt or prompt_embeds.")
+    listed = [prompt] * given if isinstance(prompt, str) else list(prompt or [])
+    count = len(listed) if embeds is None else len(embeds)
     if any(len(batch) not in (1, count) for batch in pictures):
         raise InvalidRequest(
             f"{given} pictures do not go with {count} prompts.",

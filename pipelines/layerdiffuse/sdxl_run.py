@@ -86,7 +86,7 @@ class SDXLRun:
         )
         self._canvas: Canvas
         self._pictures: dict[str, Tensor] = {}
-        self._control: Any = None
+        self._controls: list[Tensor] = []  # one for each ControlNet
 
     def take_pictures(
         self, given: Mapping[str, Any], control: Any, width: int | None, height: int | None
@@ -97,17 +97,14 @@ class SDXLRun:
         if self._settings.parity:
             extra = {} if control is None else {"control_image": control}
             check_published(self._mode, {**self._options, **extra})
-        self._check_networks(encodes=given.get("image") is not None)
+        self._check_networks(encodes=given.get("image") is not None, steered=control is not None)
         present = {name: one for name, one in given.items() if one is not None}
         self._canvas = self._canvas_for(present, width, height)
         mode = self._settings.resize_mode
         self._pictures = {name: on_canvas(one, self._canvas, mode) for name, one in present.items()}
         if control is not None:
-            several = isinstance(self._pipeline.controlnet, MultiControlNetModel)
-            each = [
-                on_canvas(c, self._canvas, mode)[:, :3] for c in (control if several else [control])
-            ]
-            self._control = each if several else each[0]
+            nets = control if self._is_multi else [control]
+            self._controls = [on_canvas(one, self._canvas, mode)[:, :3] for one in nets]
 
     def encode_texts(self, prompt: Texts | None, negative_prompt: Texts | None) -> PromptEmbeds:
         """One row for each picture that will be made."""
@@ -115,7 +112,8 @@ class SDXLRun:
         self._progress(Progress("encoding", 0.0))
         pipeline, settings, options = self._pipeline, self._settings, self._options
         embeds = taken_embeds(options)
-        texts = spread(prompt, list(self._pictures.values()), embeds)
+        given = None if embeds is None else embeds.positive
+        texts = spread(prompt, negative_prompt, [*self._pictures.values(), *self._controls], given)
         guided = settings.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
         guided = guided or settings.parity is not None
         taken = {name: options.pop(name, None) for name in _TEXT_OPTIONS}
@@ -229,8 +227,16 @@ class SDXLRun:
 
     # ----------------------------------------------------------------------------------------
 
-    def _check_networks(self, *, encodes: bool) -> None:
-        """Before minutes are spent on sampling; raises ``MissingWeights``."""
+    @property
+    def _is_multi(self) -> bool:
+        return isinstance(self._pipeline.controlnet, MultiControlNetModel)
+
+    def _check_networks(self, *, encodes: bool, steered: bool) -> None:
+        """Before minutes are spent on sampling; raises ``MissingWeights``, ``InvalidRequest``."""
+        if steered and self._pipeline.controlnet is None:
+            raise InvalidRequest(
+                "A control_image needs a ControlNet.", advice="Load the pipeline with controlnet=."
+            )
         wanted = {
             "encoder": self._mode.transparent and encodes,
             "decoder": self._mode.transparent and self._settings.output_type != "latent",
@@ -264,7 +270,7 @@ class SDXLRun:
     def _sampled_by_diffusers(
         self, embeds: PromptEmbeds, start: Tensor | None, watcher: _Watcher
     ) -> Tensor:
-        varies, controlled = start is not None, self._control is not None
+        varies, controlled = start is not None, bool(self._controls)
         sampler = sampler_for(self._pipeline, varies=varies, controlled=controlled)
         arguments = {
             **self._options,
@@ -277,7 +283,8 @@ class SDXLRun:
         if varies:
             arguments |= {"image": start, "strength": self._settings.strength}
         if controlled:
-            arguments["control_image" if varies else "image"] = self._control
+            rows = [rows_of(one, len(embeds.positive)) for one in self._controls]
+            arguments["control_image" if varies else "image"] = rows if self._is_multi else rows[0]
         if controlled or not varies:
             height, width = self._canvas.padded.shape
             arguments |= {"height": height, "width": width}

@@ -32,14 +32,7 @@ AfterStep = Callable[[Any, int, Any, dict[str, Tensor]], dict[str, Tensor]]
 
 
 def sampler_for(pipeline: StableDiffusionXLPipeline, *, varies: bool, controlled: bool) -> Any:
-    """Diffusers' pipeline for image to image, ControlNet or both, made of ``pipeline``'s parts.
-
-    Raises ``InvalidRequest`` where a ControlNet is needed and the pipeline has none.
-    """
-    if controlled and pipeline.controlnet is None:
-        raise InvalidRequest(
-            "A control_image needs a ControlNet.", advice="Load the pipeline with controlnet=."
-        )
+    """Diffusers' pipeline for image to image, ControlNet or both, made of ``pipeline``'s parts."""
     kind: Any = {
         (False, False): StableDiffusionXLPipeline,
         (True, False): StableDiffusionXLImg2ImgPipeline,

@@ -194,3 +194,20 @@ def test_the_empty_piece_is_the_empty_prompt(sdxl):
     for tokenizer in (sdxl.tokenizer, sdxl.tokenizer_2):
         padded = tokenizer("", padding="max_length", max_length=77).input_ids
         assert list(empty_chunk(tokenizer)) == padded
+
+
+def test_a_text_is_read_once_for_all_runs(sdxl):
+    calls = []
+    hooks = [
+        encoder.register_forward_hook(lambda module, *_: calls.append(module))
+        for encoder in (sdxl.text_encoder, sdxl.text_encoder_2)
+    ]
+    first = encode_sdxl(sdxl, "said for the first time", "and this " * 30)
+    assert len(calls) == 2 * (3 + len(token_chunks(sdxl.tokenizer, "and this " * 30)) - 1)
+    calls.clear()
+    again = encode_sdxl(sdxl, "said for the second time", "and this " * 30)
+    assert len(calls) == 2
+    for hook in hooks:
+        hook.remove()
+    assert first.negative is not None and again.negative is not None
+    assert torch.equal(first.negative, again.negative)
