@@ -22,6 +22,7 @@ from layerstudio.errors import (
     Cancelled,
     LayerStudioError,
     MismatchedWeights,
+    OutOfMemory,
     UnreadableFile,
 )
 from layerstudio.generate_request import Adapter
@@ -30,6 +31,7 @@ from layerstudio.models.sizes import Family
 from layerstudio.pipelines.base_family import check_base
 from layerstudio.pipelines.base_models import Found, configured_like, find_model, only_file
 from layerstudio.pipelines.needs import is_registered
+from layerstudio.pipelines.out_of_memory import is_shortage
 from layerstudio.weights.registry import checkpoint
 from layerstudio.weights.store import located_file
 
@@ -40,6 +42,7 @@ _LOADING_ERRORS = (
     OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError,
     SafetensorError,
 )  # fmt: skip
+_OTHER_FAMILY = "It was made for another family of models."
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
 
@@ -120,7 +123,9 @@ def load(wanted: Wanted) -> Any:
     pipeline.set_progress_bar_config(disable=True)
     _add_loras(pipeline, wanted)
     if wanted.controlnet is not None:
-        pipeline.register_modules(controlnet=_controlnet(wanted, wanted.controlnet))
+        controlnet = _controlnet(wanted, wanted.controlnet)
+        _check_goes_with(controlnet, pipeline, wanted)
+        pipeline.register_modules(controlnet=controlnet)
     if wanted.ip_adapter is not None:
         _add_ip_adapter(pipeline, wanted.ip_adapter)
     return pipeline
@@ -170,6 +175,20 @@ def _controlnet(wanted: Wanted, adapter: Adapter) -> Any:
         return kind.from_pretrained(folder, variant=found.variant, **options)
 
 
+def _check_goes_with(controlnet: Any, pipeline: Any, wanted: Wanted) -> None:
+    """Raise ``MismatchedWeights`` for a ControlNet whose text is not the base's."""
+    denoiser = pipeline.transformer if wanted.family == "flux" else pipeline.unet
+    name = "joint_attention_dim" if wanted.family == "flux" else "cross_attention_dim"
+    found, expected = controlnet.config.get(name), denoiser.config.get(name)
+    if found != expected:
+        assert wanted.controlnet is not None
+        raise MismatchedWeights(
+            f"The ControlNet {wanted.controlnet.source!r} reads text of width {found}, and "
+            f"{wanted.base.weights!r} has {expected}.",
+            advice=_OTHER_FAMILY,
+        )
+
+
 def _add_ip_adapter(pipeline: Any, adapter: Adapter) -> None:
     """The adapter's file and the image encoder of its repository (``models/image_encoder``)."""
     found = _found(adapter.source, "IP-Adapter")
@@ -210,17 +229,22 @@ def _explained(what: str) -> Iterator[None]:
     """Errors of the libraries below as one sentence about ``what``."""
     try:
         yield
-    except (LayerStudioError, torch.OutOfMemoryError):
+    except LayerStudioError:
         raise
-    except _LOADING_ERRORS as error:
+    except (*_LOADING_ERRORS, MemoryError) as error:
+        if is_shortage(error):
+            raise OutOfMemory(
+                f"{what} does not fit into the memory that is free.",
+                advice="Close other programs, or choose a method on a smaller model.",
+            ) from error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
-        misfits = [line for line in lines if "size mismatch" in line]
+        misfits = [line for line in lines if "size mismatch" in line or "expected shape" in line]
         if misfits:
             raise MismatchedWeights(
-                f"{what} does not fit: {misfits[0][:200]}",
-                advice="It was made for another family of models.",
+                f"{what} does not fit: {misfits[0].split('. ')[0][:160]}.",
+                advice=_OTHER_FAMILY,
             ) from error
         raise UnreadableFile(
-            f"{what} could not be loaded: {lines[0][:200]}",
+            f"{what} could not be loaded: {lines[0].rstrip('.')[:160]}.",
             advice="It may be incomplete, or made for another family of models.",
         ) from error

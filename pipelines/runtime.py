@@ -14,13 +14,15 @@ Attention = Literal["auto", "xformers", "sdpa", "flash"]
 class Runtime:
     """What the user asks for; ``auto`` leaves it to the preflight.
 
-    ``device`` is "auto" or torch's name of one, such as "cpu", "cuda" or "cuda:1".
+    ``device`` is "auto" or torch's name of one, such as "cpu", "cuda" or "cuda:1". With
+    ``previews`` the progress of sampling comes with small pictures, which takes a little time.
     """
 
     device: str = "auto"
     dtype: Precision = "auto"
     attention: Attention = "auto"
     offload: Offload = "auto"
+    previews: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -208,7 +208,7 @@ FLUX = Family(
         scheduler="flow euler",
     ),
     takes_negative=False,
-    adapters=("controlnet", "ip_adapter"),
+    adapters=("controlnet",),
     variants={},
     modes={
         "fg": Mode(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,11 +16,13 @@ from layerstudio.color import U8
 from layerstudio.generate_request import GenerateRequest, InputRole
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.models.memory import parameter_count
+from layerstudio.models.preview import Preview
 from layerstudio.picture import Picture
 from layerstudio.pipelines.base_models import find_model
 from layerstudio.pipelines.layerdiffuse.catalogue import Family
 from layerstudio.pipelines.layerdiffuse.chain import Call, Frame, Made
 from layerstudio.pipelines.layerdiffuse.fitting import fitted
+from layerstudio.pipelines.layerdiffuse.previews import preview_for
 from layerstudio.pipelines.loading import Wanted, borrowed
 from layerstudio.pipelines.needs import revision_of
 from layerstudio.pipelines.out_of_memory import explained
@@ -55,11 +58,15 @@ class Driver(Protocol):
 
 @dataclass
 class Ready:
-    """A pipeline in its place, and the noise schedule that its base came with."""
+    """A pipeline in its place, and the noise schedule that its base came with.
+
+    ``preview`` is made when it is first asked for.
+    """
 
     pipeline: Any
     plan: Plan
     schedule: Any
+    preview: Preview | None = None
 
 
 class Engine:
@@ -73,6 +80,8 @@ class Engine:
         pictures: Mapping[InputRole, Picture],
         base: tuple[str, str],
         cancel: CancelToken,
+        *,
+        previews: bool,
     ) -> None:
         self._driver = driver
         self._pipeline = ready.pipeline
@@ -80,13 +89,16 @@ class Engine:
         self._pictures = pictures
         self._base = base
         self._cancel = cancel
+        self._preview = ready.preview if previews else None
         self.reason = ready.plan.runtime.reason
 
     def make(self, call: Call, progress: ProgressCallback) -> Made:
         """Raises ``Cancelled``, ``NumericalFailure``, ``OutOfMemory`` and what loading raises."""
         self._cancel.check()
         arguments = self._common(call) | self._driver.arguments(call, self._request)
-        made = self._pipeline(**arguments, progress=progress, cancel=self._cancel)
+        made = self._pipeline(
+            **arguments, progress=progress, cancel=self._cancel, preview=self._preview
+        )
         weights = self._driver.weights(call, self._request)
         ids = (self._base[0], *weights)
         revisions = (self._base[1], *(revision_of(id) for id in weights))
@@ -156,11 +168,12 @@ def opened(
         controlnet=request.controlnet,
         ip_adapter=request.ip_adapter,
         placement=(
-            runtime,
+            replace(runtime, previews=False),
             _largest(request),
             request.mode,
             request.variant,
             request.patch_strength,
+            _stamps(request),
         ),
     )
 
@@ -177,8 +190,10 @@ def opened(
         explained(ready.plan, runtime),
     ):
         ready.pipeline.scheduler = make_scheduler(request.scheduler or "", ready.schedule)
+        if runtime.previews and ready.preview is None:
+            ready.preview = preview_for(ready.pipeline, family.id, ready.plan.runtime)
         identity = (base.weights, base.revision)
-        yield Engine(driver, ready, request, pictures, identity, cancel)
+        yield Engine(driver, ready, request, pictures, identity, cancel, previews=runtime.previews)
 
 
 def driver_of(family: Family) -> Driver:
@@ -203,6 +218,13 @@ def _first_dtype(family: Family, runtime: Runtime) -> torch.dtype:
     on_cpu = runtime.device == "cpu" or not torch.cuda.is_available()
     half = torch.bfloat16 if family.id == "flux" else torch.float16
     return torch.float32 if on_cpu else half
+
+
+def _stamps(request: GenerateRequest) -> tuple[int, ...]:
+    """When the files that the request names were written: another one may lie there now."""
+    adapters = (*request.loras, request.controlnet, request.ip_adapter)
+    names = [request.base, *(adapter.source for adapter in adapters if adapter)]
+    return tuple(Path(name).stat().st_mtime_ns for name in names if name and Path(name).is_file())
 
 
 def _largest(request: GenerateRequest) -> Extent:

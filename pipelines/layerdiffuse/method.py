@@ -102,5 +102,5 @@ class LayerDiffuseFlux(_LayerDiffuse):
         FLUX,
         "Transparent pictures that follow long prompts; needs much memory.",
         "FLUX.1 [dev] Non-Commercial License",
-        "patch_strength", "controlnet", "ip_adapter",
+        "patch_strength", "controlnet",
     )  # fmt: skip

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_single_files import write_single_file
+from tiny_checkpoints import write_controlnet
+from tiny_single_files import write_ip_adapter, write_single_file
 from typer.testing import CliRunner
 
 from layerstudio import Adapter
@@ -166,3 +167,16 @@ def generated(**options):
     return layerstudio.generate(
         "a cup", method="layerdiffuse-sdxl", steps=2, augment=1, extent=(64, 64), **options
     )
+
+
+@pytest.mark.parametrize("kind", ["controlnet", "ip_adapter"])
+def test_adapters_of_another_family(with_weights, tmp_path, kind):
+    import numpy as np
+
+    if kind == "controlnet":
+        source, role = write_controlnet(tmp_path, "sd15"), "control_image"
+    else:
+        source, role = write_ip_adapter(tmp_path, "sd15"), "style_image"
+    options = {kind: Adapter(source=str(source)), role: np.zeros((64, 64, 3), np.uint8)}
+    with pytest.raises(MismatchedWeights, match="another family"):
+        generated(**options)

@@ -5,9 +5,10 @@ import pytest
 from tiny_single_files import write_single_file
 
 import layerstudio
-from layerstudio import Adapter, Cancelled, CancelToken
+from layerstudio import Adapter, Cancelled, CancelToken, Runtime
 from layerstudio.composite import composite_pixels
 from layerstudio.pipelines import loading
+from layerstudio.pipelines.layerdiffuse import previews
 
 QUICK = {"steps": 2, "augment": 1, "seed": 3, "extent": (72, 100)}
 SCENE = {"prompt": "a cup on a table", "foregrounds": ("a cup",), "background": "a table"}
@@ -165,3 +166,18 @@ def test_the_published_script(with_weights):
     own = layerstudio.generate(**quick, variant="attn-full", negative_prompt="", guidance=7.0)
     assert scripted.request["parity"] == "cli"
     assert not same(scripted, own)
+
+
+def test_previews_where_they_are_asked_for(with_weights, monkeypatch):
+    reports = []
+    options = {"prompt": "a cup", "progress": reports.append}
+    generated("sd15", **options)
+    assert all(report.preview is None for report in reports)
+    for small_autoencoder in (True, False):
+        reports.clear()
+        loading.forget()
+        monkeypatch.setattr(previews, "is_present", lambda row, here=small_autoencoder: here)
+        generated("sd15", **options, runtime=Runtime(previews=True))
+        shown = [report.preview for report in reports if report.preview is not None]
+        assert len(shown) == QUICK["steps"]
+        assert all(picture.dtype == np.uint8 and np.ptp(picture) for picture in shown)
