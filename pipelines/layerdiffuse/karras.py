@@ -57,12 +57,12 @@ def sample(
     network: Network,
     start: Tensor,
     sigmas: Tensor,
-    after_step: Callable[[Tensor, int, int], None] | None = None,
+    after_step: Callable[[Tensor, int, int], Tensor] | None = None,
 ) -> Tensor:
     """``start`` (b, c, h, w), noisy at ``sigmas[0]``, denoised along ``sigmas``.
 
-    ``after_step`` gets the latents, the number of steps done and of all steps; what it raises
-    ends the sampling.
+    ``after_step`` gets the latents, the number of steps done and of all steps, and returns the
+    latents to go on with; what it raises ends the sampling.
     """
     x, before, last_span = start, None, None
     steps = len(sigmas) - 1
@@ -76,5 +76,5 @@ def sample(
         x = (following / sigma) * x - torch.expm1(-span) * towards
         before, last_span = denoised, span
         if after_step:
-            after_step(x, i + 1, steps)
+            x = after_step(x, i + 1, steps)
     return x
