@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from argparse import Namespace
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -98,7 +99,9 @@ def _spelled(shape: tuple[int, ...]) -> str:
 def _read_pickled(path: Path) -> State:
     zipped = zipfile.is_zipfile(path)
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        # Trainers save their options beside the weights; a namespace only holds values.
+        with torch.serialization.safe_globals([Namespace]):
+            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         raise UnreadableFile(
             f"{path.name!r} is damaged or holds more than tensors; no code in it was run.",
