@@ -43,8 +43,8 @@ def row_embeds(
     negative_prompt: Texts | None,
     pictures_per_prompt: int,
     options: Mapping[str, Any],
-) -> dict[str, Tensor]:
-    """``prompt_embeds`` and, with guidance, ``negative_prompt_embeds`` of every row.
+) -> dict[str, Tensor | None]:
+    """``prompt_embeds`` and ``negative_prompt_embeds`` (None without guidance) of every row.
 
     ``texts`` are each frame's, ``options`` diffusers'. Embeddings that the caller made are rows
     of frames already; both signs must be there then.
@@ -57,6 +57,8 @@ def row_embeds(
         embeds = _given(options, frames, guided)
         if any(text is not None for text in texts) or negative_prompt is not None:
             raise InvalidRequest("Prompts are given as text or as embeddings, not as both.")
+    elif options.get("negative_prompt_embeds") is not None:
+        raise InvalidRequest("negative_prompt_embeds need prompt_embeds.")
     else:
         rows = listed_texts(texts)
         embeds = encode_sd15(
@@ -67,10 +69,11 @@ def row_embeds(
             clip_skip=options.get("clip_skip"),
             lora_scale=lora_scale_of(options),
         )
-    return {
+    repeated = {
         name: _repeated(rows, pictures_per_prompt, frames)
         for name, rows in embeds.as_arguments().items()
     }
+    return {"negative_prompt_embeds": None, **repeated}
 
 
 def lora_scale_of(options: Mapping[str, Any]) -> float | None:

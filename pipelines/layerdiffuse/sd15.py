@@ -11,11 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.multicontrolnet import MultiControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import (
     StableDiffusionPipeline,
 )
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
 from torch import Tensor, nn
+from transformers import (
+    CLIPImageProcessor,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionModelWithProjection,
+)
 
 from layerstudio.errors import InvalidRequest, MissingWeights
 from layerstudio.models.attention_sharing import AttentionSharing
@@ -67,10 +78,11 @@ _SAMPLED = 0.85  # share of the whole job
 class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
     """``StableDiffusionPipeline`` that returns layers: transparent foregrounds, what is behind.
 
-    Besides diffusers' components it has ``transparency_decoder`` (and ``transparency_encoder``,
-    kept with it), and ``controlnet`` for the call's ``control_image``. LoRAs, textual inversion,
-    schedulers, IP-Adapters and offloading are diffusers' own: between calls the UNet is exactly
-    what it is without LayerDiffuse.
+    Besides diffusers' components it has ``transparency_decoder``, ``transparency_encoder``
+    (published with it, for ``encode_rgba``; sampling does without) and, for the call's
+    ``control_image``, ``controlnet``. LoRAs, textual inversion, schedulers, IP-Adapters and
+    offloading are diffusers' own: between calls the UNet is exactly what it is without
+    LayerDiffuse.
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->unet->vae->transparency_decoder"
@@ -83,29 +95,37 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
 
     def __init__(
         self,
-        vae: Any,
-        text_encoder: Any,
-        tokenizer: Any,
-        unet: Any,
-        scheduler: Any,
-        safety_checker: Any = None,
-        feature_extractor: Any = None,
-        image_encoder: Any = None,
+        vae: AutoencoderKL,
+        text_encoder: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        unet: UNet2DConditionModel,
+        scheduler: KarrasDiffusionSchedulers,
+        safety_checker: StableDiffusionSafetyChecker | None = None,
+        feature_extractor: CLIPImageProcessor | None = None,
+        image_encoder: CLIPVisionModelWithProjection | None = None,
         transparency_encoder: TransparencyEncoder | None = None,
         transparency_decoder: TransparencyDecoder | None = None,
-        controlnet: Any = None,
+        controlnet: ControlNetModel
+        | list[ControlNetModel]
+        | tuple[ControlNetModel]
+        | MultiControlNetModel
+        | None = None,
         requires_safety_checker: bool = True,
     ) -> None:
+        """Typed in full because ``from_pipe`` passes on only what has the type said here."""
+        optional: dict[str, Any] = {
+            "safety_checker": safety_checker,
+            "feature_extractor": feature_extractor,
+            "image_encoder": image_encoder,
+        }
         super().__init__(
             vae,
             text_encoder,
             tokenizer,
             unet,
             scheduler,
-            safety_checker,
-            feature_extractor,
-            image_encoder,
-            requires_safety_checker,
+            **optional,
+            requires_safety_checker=requires_safety_checker,
         )
         if isinstance(controlnet, list | tuple):
             controlnet = MultiControlNetModel(controlnet)

@@ -158,10 +158,10 @@ def test_embeddings_given_as_rows_are_the_prompts(pipeline):
 def test_strength_0_is_diffusers_own_pipeline(pipeline):
     pipeline.set_layerdiffuse_strength(0.0)
     found = latents_of(pipeline, "a ball", generator=torch.Generator().manual_seed(1))
-    plain = StableDiffusionPipeline(
-        **{k: v for k, v in pipeline.components.items() if "transp" not in k and k != "controlnet"},
-        requires_safety_checker=False,
-    )
+    parts = {
+        k: v for k, v in pipeline.components.items() if "transp" not in k and k != "controlnet"
+    }
+    plain = StableDiffusionPipeline(**parts, requires_safety_checker=False)
     plain.set_progress_bar_config(disable=True)
     options = {"num_inference_steps": 2, "height": 64, "width": 64, "guidance_scale": 7.0}
     expected = plain("a ball", output_type="latent", generator=seeds(1), **options).images
@@ -318,6 +318,18 @@ def test_pipeline_is_saved_and_loaded_with_its_decoder(pipeline, tmp_path):
     np.testing.assert_allclose(found, made, rtol=0, atol=1e-5)
 
 
+def test_a_plain_pipeline_becomes_one_of_ours_and_takes_textual_inversion(tiny_sd15, pipeline):
+    plain = StableDiffusionPipeline.from_pretrained(tiny_sd15, scheduler=pipeline.scheduler)
+    found = LayerDiffuseSD15Pipeline.from_pipe(plain)
+    found.set_progress_bar_config(disable=True)
+    found.load_layerdiffuse(STATES["fg"], "fg")
+    text = "a <thing>"
+    before = latents_of(found, text, generator=seeds(1))
+    torch.testing.assert_close(before, latents_of(pipeline, text, generator=seeds(1)))
+    found.load_textual_inversion({"<thing>": torch.ones(2, 16)}, token="<thing>")
+    assert (latents_of(found, text, generator=seeds(1)) - before).abs().max() > 1e-3
+
+
 def test_single_file_checkpoints_load(tiny_sd15, tmp_path, pipeline):
     from tiny_single_files import write_single_file
 
@@ -373,6 +385,7 @@ def test_missing_weights_name_the_command_that_gets_them(loaded):
         ({"augment": 3}, "not 3"),
         ({"output_type": "jpeg"}, "no output type"),
         ({"prompt_embeds": torch.zeros(2, 77, 16)}, "negative_prompt_embeds"),
+        ({"negative_prompt_embeds": torch.zeros(2, 77, 16)}, "need prompt_embeds"),
         ({"prompt": "word " * 10_000}, "10,000 words"),
     ],
 )
