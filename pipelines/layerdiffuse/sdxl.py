@@ -20,6 +20,7 @@ from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import
 )
 from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
 from diffusers.utils.torch_utils import get_module_execution_device
+from torch import nn
 from transformers import (
     CLIPImageProcessor,
     CLIPTextModel,
@@ -137,8 +138,17 @@ class LayerDiffuseSDXLPipeline(StableDiffusionXLPipeline):
                 _state(encoder), family="sdxl"
             )
         PatchShelf.of(self.unet).load(weights, mode, strength)
-        like = {"device": self.vae.device, "dtype": self.vae.dtype}
-        self.register_modules(**{name: net.to(**like) for name, net in networks.items()})
+        self._add(networks)
+
+    def _add(self, networks: Mapping[str, nn.Module]) -> None:
+        """As components, beside the VAE and in its precision; offloaded if that is."""
+        is_away = self.vae.device.type == "meta"
+        home = self._execution_device if is_away else self.vae.device
+        for network in networks.values():
+            # Not ModelMixin's own, which warns of an empty list of layers to keep in float32.
+            nn.Module.to(network, home, self.vae.dtype)
+        self.register_modules(**networks)
+        self.maybe_free_model_hooks()  # sets the offloading up again, with the new ones
 
     def set_layerdiffuse_strength(self, strength: float, mode: ModeId | None = None) -> None:
         """How much of the weights of one mode, or of all: 1 as published, 0 none."""
@@ -184,6 +194,7 @@ class LayerDiffuseSDXLPipeline(StableDiffusionXLPipeline):
         guidance_scale: float = 5.0,
         negative_prompt: Texts | None = None,
         num_images_per_prompt: int = 1,
+        seed: int | None = None,
         augment: Augment = 8,
         parity: str | None = None,
         output_type: str = "pil",
@@ -200,8 +211,9 @@ class LayerDiffuseSDXLPipeline(StableDiffusionXLPipeline):
         one for all prompts or one for each, brought to the size by ``resize_mode``. Sizes may be
         any from 16 to 8192 pixels, by default that of the pictures: the networks see the next
         multiple of 64, and the rest is cut off. After ``ending_step`` of the steps (default: the
-        mode's) the base model goes on alone. ``augment`` is the number of decoding passes, 8, 4,
-        2 or 1. ``parity="cli"`` samples and rounds as the published script does.
+        mode's) the base model goes on alone. Picture k of a call is that of ``seed + k``.
+        ``augment`` is the number of decoding passes, 8, 4, 2 or 1. ``parity="cli"`` samples and
+        rounds as the published script does.
 
         ``options`` are diffusers' own, by name: ``generator`` (one, or one for each picture),
         ``prompt_2``, ``prompt_embeds``, ``latents``, ``clip_skip``, ``guidance_rescale``,
@@ -224,6 +236,7 @@ class LayerDiffuseSDXLPipeline(StableDiffusionXLPipeline):
             resize_mode=resize_mode,
             parity=parity,
             output_type=output_type,
+            seed=seed,
         )
         given = {"foreground": foreground, "background": background, "blended": blended}
         run = SDXLRun(self, mode_id, settings, options, progress, cancel, preview)

@@ -15,9 +15,8 @@ from layerstudio.models.transparent_passes import Augment
 from layerstudio.pipelines.layerdiffuse.conditions import ResizeMode
 from layerstudio.pipelines.layerdiffuse.modes import Mode
 from layerstudio.pipelines.prompts import PromptEmbeds, Texts
-from layerstudio.pipelines.steps import check_output_type
+from layerstudio.pipelines.steps import check_output_type, seeded_generators
 
-_CALLBACKS = {"callback_on_step_end", "callback_on_step_end_tensor_inputs"}
 _EMBEDS = {
     "prompt_embeds": "positive",
     "negative_prompt_embeds": "negative",
@@ -39,6 +38,7 @@ class Settings:
     resize_mode: ResizeMode
     parity: str | None
     output_type: str
+    seed: int | None
 
     def __post_init__(self) -> None:
         check_output_type(self.output_type)
@@ -57,12 +57,14 @@ class Settings:
             raise InvalidRequest(f'Parity is "cli" or nothing, not {self.parity!r}.')
 
 
-def check_published(mode: Mode, options: Mapping[str, Any]) -> None:
+def check_published(mode: Mode, options: Mapping[str, Any], callback_inputs: Sequence[str]) -> None:
     """Raises ``InvalidRequest`` for what the published script cannot do."""
+    if list(callback_inputs) != ["latents"]:
+        raise InvalidRequest('With parity="cli" callbacks are given latents only.')
     if mode.conditions or not mode.transparent:
         raise InvalidRequest("The published script makes transparent pictures only.")
     known = {"generator", "cross_attention_kwargs", "prompt_2", "negative_prompt_2", "clip_skip"}
-    beyond = sorted(options.keys() - known - _CALLBACKS - _EMBEDS.keys())
+    beyond = sorted(options.keys() - known - _EMBEDS.keys())
     if beyond:
         raise InvalidRequest(f'With parity="cli" there is no {", ".join(beyond)}.')
 
@@ -132,17 +134,25 @@ def rows_of(given: Tensor, pictures: int) -> Tensor:
     return given.repeat_interleave(pictures // len(given), dim=0)
 
 
-def check_batch(options: Mapping[str, Any], shape: tuple[int, ...]) -> None:
-    """Raises ``InvalidRequest`` for generators or latents that are not for pictures of ``shape``.
+def generators(seed: int | None, generator: Any, pictures: int) -> Any:
+    """What diffusers takes: of ``seed``, one for each picture, else what was given.
 
-    ``shape`` is (b, 4, h, w).
+    Raises ``InvalidRequest`` for both, and for a list of another length than there are pictures.
     """
-    generator, latents = options.get("generator"), options.get("latents")
-    if isinstance(generator, list | tuple) and len(generator) != shape[0]:
+    if seed is not None and generator is not None:
+        raise InvalidRequest("Give either a seed or generators.")
+    if seed is not None:
+        return seeded_generators(seed, pictures)
+    if isinstance(generator, list | tuple) and len(generator) != pictures:
         raise InvalidRequest(
-            f"{len(generator)} generators do not go with {shape[0]} pictures.",
+            f"{len(generator)} generators do not go with {pictures} pictures.",
             advice="Give one for each picture, or a single one.",
         )
+    return generator
+
+
+def check_latents(latents: Tensor | None, shape: tuple[int, ...]) -> None:
+    """Raises ``InvalidRequest`` unless ``latents`` to begin with are of ``shape`` (b, 4, h, w)."""
     if latents is not None and tuple(latents.shape) != shape:
         raise InvalidRequest(
             f"Latents of shape {tuple(latents.shape)} are not {shape}.",

@@ -24,8 +24,9 @@ from layerstudio.pipelines.layerdiffuse.patch_shelf import PatchShelf, end_after
 from layerstudio.pipelines.layerdiffuse.rgba_input import as_rgba
 from layerstudio.pipelines.layerdiffuse.sdxl_call import (
     Settings,
-    check_batch,
+    check_latents,
     check_published,
+    generators,
     per_picture,
     rows_of,
     spread,
@@ -96,7 +97,8 @@ class SDXLRun:
         check_given(conditions, self._mode.conditions, self._mode_id)
         if self._settings.parity:
             extra = {} if control is None else {"control_image": control}
-            check_published(self._mode, {**self._options, **extra})
+            inputs = self._watcher.tensor_inputs
+            check_published(self._mode, {**self._options, **extra}, inputs)
         self._check_networks(encodes=given.get("image") is not None, steered=control is not None)
         present = {name: one for name, one in given.items() if one is not None}
         self._canvas = self._canvas_for(present, width, height)
@@ -180,7 +182,9 @@ class SDXLRun:
         factor = pipeline.vae_scale_factor
         channels = pipeline.unet.config.in_channels
         shape = (len(embeds.positive), channels, height // factor, width // factor)
-        check_batch(self._options, shape)
+        check_latents(self._options.get("latents"), shape)
+        given = self._options.pop("generator", None)
+        self._options["generator"] = generators(settings.seed, given, shape[0])
         if start is not None and self._expected_steps() == 0:
             latents = start
         elif settings.parity:

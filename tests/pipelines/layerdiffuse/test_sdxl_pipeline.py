@@ -297,7 +297,7 @@ def test_a_batch_is_its_pictures_one_by_one(shared):
 
 def test_two_prompts_are_two_single_runs(shared):
     arguments = {**SIZE, **FAST, "mode": "transparent", "output_type": "pt"}
-    batch = shared(["a red rope", "blue"], **arguments, generator=seeded_generators(5, 2))
+    batch = shared(["a red rope", "blue"], **arguments, seed=5)
     for index, prompt in enumerate(["a red rope", "blue"]):
         single = shared(prompt, **arguments, generator=torch.Generator().manual_seed(5 + index))
         torch.testing.assert_close(batch.images[index], single.images[0], rtol=0, atol=1e-4)
@@ -466,8 +466,9 @@ def test_a_single_file_as_base(base, tiny_sdxl, tmp_path):
     torch.testing.assert_close(made.latents, expected.images, rtol=0, atol=1e-5)
 
 
-def test_options_of_diffusers_reach_the_sampler(shared, base):
-    common = {**SIZE, "num_inference_steps": 3, "guidance_scale": 6.0, "clip_skip": 1}
+@pytest.mark.parametrize("guidance", [1.0, 6.0])
+def test_options_of_diffusers_reach_the_sampler(shared, base, guidance):
+    common = {**SIZE, "num_inference_steps": 3, "guidance_scale": guidance, "clip_skip": 1}
     common |= {"guidance_rescale": 0.7, "prompt_2": "b", "original_size": (200, 300)}
     theirs = base("a", **common, generator=seeds(1)[0], output_type="latent").images
     ours = shared("a", mode="plain", **common, generator=seeds(1)[0], output_type="latent").latents
@@ -602,6 +603,11 @@ BAD = {
     "no condition": ({"mode": "fgble2bg", "foreground": pictures(1)}, "starts from a blended"),
     "three pictures": ({"prompt": ["a", "b"], "image": pictures(3)}, "do not go with 2 prompts"),
     "generators": ({"generator": seeds(1, 2)}, "2 generators do not go with 1"),
+    "seed and generator": ({"seed": 1, "generator": seeds(1)}, "either a seed or"),
+    "parity callback": (
+        {"parity": "cli", "callback_on_step_end": lambda *_: {},
+         "callback_on_step_end_tensor_inputs": ["add_time_ids"]}, "latents only",
+    ),
     "latents": ({"latents": torch.zeros(1, 4, 8, 8)}, "Latents of shape"),
     "control": ({"control_image": pictures(1)}, "needs a ControlNet"),
     "not a picture": ({"image": "a.png"}, "no picture"),
