@@ -39,8 +39,8 @@ def control_sampler(pipeline: Any) -> Callable[..., Any]:
 def control_rows(controlnet: Any, pictures: Any, canvas: Canvas, count: int, frames: int) -> Any:
     """A ControlNet's pictures, (rows, 3, H, W) in [0, 1], for every row of the batch.
 
-    ``pictures`` are one for all of ``count`` or one for each; for several ControlNets a list with
-    such pictures for each.
+    ``pictures`` are as in ``given_pictures``; for several ControlNets a list with such pictures
+    for each.
     """
     if isinstance(controlnet, MultiControlNetModel):
         return [_rows(one, canvas, count, frames) for one in pictures]
@@ -48,9 +48,7 @@ def control_rows(controlnet: Any, pictures: Any, canvas: Canvas, count: int, fra
 
 
 def _rows(pictures: Any, canvas: Canvas, count: int, frames: int) -> Tensor:
-    control = on_canvas(pictures, canvas)[:, :3]
-    if len(control) not in (1, count):
-        raise InvalidRequest(f"{len(control)} control pictures for {count} pictures.")
+    control = given_pictures(pictures, count, canvas)[:, :3]
     return control.repeat_interleave(frames * count // len(control), dim=0)
 
 
@@ -68,14 +66,18 @@ def check_options(call: Callable[..., Any], options: dict[str, Any]) -> None:
 
 
 def given_pictures(pictures: Any, count: int, canvas: Canvas) -> Tensor:
-    """The pictures to build on, (1 or count, 4, H, W) in [0, 1] of the padded size.
+    """Pictures that are given, (1 or count, 4, H, W) in [0, 1] of the padded size.
 
-    Raises ``InvalidRequest`` for another number of them, and as ``as_rgba`` does.
+    There is one for all of ``count``, one for each, or one for each prompt, whose pictures follow
+    each other. Raises ``InvalidRequest`` for another number, and as ``as_rgba`` does.
     """
     found = on_canvas(pictures, canvas)
-    if len(found) not in (1, count):
-        raise InvalidRequest(f"{len(found)} pictures to build on for {count} pictures.")
-    return found
+    if count % len(found):
+        raise InvalidRequest(
+            f"{len(found)} pictures are given for the {count} that are made.",
+            advice="Give one for all, or one for each prompt.",
+        )
+    return found if len(found) == 1 else found.repeat_interleave(count // len(found), dim=0)
 
 
 @torch.no_grad()

@@ -120,12 +120,13 @@ def test_pictures_of_one_prompt_follow_each_other(loaded):
     loaded.load_layerdiffuse(STATES["bg2fg"], "bg2fg")
     texts, behind = ["a ball", "a cube"], [picture(2), picture(3)]
     repeated = [text for text in texts for _ in range(2)]
-    given = {"background": [one for one in behind for _ in range(2)]}
-    listed = latents_of(loaded, repeated, **given, generator=seeds(*range(4)))
-    counted = latents_of(
-        loaded, texts, **given, num_images_per_prompt=2, generator=seeds(*range(4))
-    )
+    each = [one for one in behind for _ in range(2)]
+    listed = latents_of(loaded, repeated, background=each, generator=seeds(*range(4)))
+    options = {"num_images_per_prompt": 2}
+    counted = latents_of(loaded, texts, background=each, generator=seeds(*range(4)), **options)
     torch.testing.assert_close(listed, counted, rtol=0, atol=1e-4)
+    by_prompt = latents_of(loaded, texts, background=behind, generator=seeds(*range(4)), **options)
+    torch.testing.assert_close(listed, by_prompt, rtol=0, atol=1e-4)
 
 
 def test_each_frame_follows_its_own_prompt(loaded):
@@ -398,6 +399,8 @@ def test_condition_that_is_needed_is_asked_for(loaded):
     loaded.load_layerdiffuse(STATES["bg2fg"], "bg2fg", decoder=DECODER)
     with pytest.raises(InvalidRequest, match="starts from a background"):
         loaded("a ball", **QUICK)
+    with pytest.raises(InvalidRequest, match="3 pictures are given for the 2"):
+        loaded(["a ball", "a cube"], background=[picture(1)] * 3, **QUICK)
     with pytest.raises(InvalidRequest, match="no LayerDiffuse mode 'fg2ble'"):
         loaded.load_layerdiffuse(STATES["fg"], "fg2ble")
 
