@@ -12,11 +12,13 @@ from tiny_checkpoints import (
     write_taesd,
 )
 from tiny_layerdiffuse import FILES, write_layerdiffuse
+from tiny_multilayer import write_art, write_cld, write_inpaint_controlnet
 from tiny_single_files import write_ip_adapter
 
 from layerstudio.weights import registry
 
 HALF = torch.float16
+MULTILAYER = {"art": write_art, "cld": write_cld, "flux-inpaint-alpha": write_inpaint_controlnet}
 
 
 def write_row(checkpoint_id: str, folder: Path) -> Path:
@@ -27,6 +29,8 @@ def write_row(checkpoint_id: str, folder: Path) -> Path:
         for name in published:
             write_layerdiffuse(folder, name)
         return folder
+    if row.id in MULTILAYER:
+        return MULTILAYER[row.id](folder)
     if row.kind == "base":
         return _write_base(row, folder)
     if row.kind == "vae":

@@ -10,6 +10,7 @@ from layerstudio.errors import MissingWeights
 from layerstudio.progress import CancelToken, ProgressCallback, ignore_progress
 from layerstudio.weights import consent, store
 from layerstudio.weights.patterns import select
+from layerstudio.weights.registry import Checkpoint, rows_of
 from layerstudio.weights.selection import worth_fetching
 from layerstudio.weights.subject import Subject, subject
 
@@ -50,6 +51,7 @@ def pull(
     offline = offline or is_offline()
     if not update and (folder := _present(wanted, offline)) is not None:
         return folder
+    _refuse_withdrawn(wanted)
     if offline:
         raise MissingWeights(
             f"{name} was not downloaded: downloads are switched off.",
@@ -80,10 +82,28 @@ def _present(wanted: Subject, offline: bool) -> Path | None:
     return folder if folder and not store.missing_files(folder, wanted.patterns) else None
 
 
+def _refuse_withdrawn(wanted: Subject) -> None:
+    """Raise ``MissingWeights`` for what its publisher took back, by whichever name."""
+    for row in _rows(wanted):
+        if row.withdrawn:
+            raise MissingWeights(
+                f"{wanted.name} ({row.title}) is not downloaded. {row.withdrawn}",
+                advice=f"See {row.licence.url}.",
+            )
+
+
 def _terms(wanted: Subject, licence: str, endpoint: str) -> tuple[consent.Terms, ...]:
     if wanted.row is not None:
         return consent.terms_of(wanted.row, licence)
-    return consent.terms_of_repository(wanted.repository, licence, endpoint)
+    found = list(consent.terms_of_repository(wanted.repository, licence, endpoint))
+    for row in _rows(wanted):
+        found += [one for one in consent.terms_of(row) if one.kind == "provenance"]
+    return tuple(found)
+
+
+def _rows(wanted: Subject) -> tuple[Checkpoint, ...]:
+    """The rows concerned: its own, or all of a repository that is named directly."""
+    return (wanted.row,) if wanted.row is not None else rows_of(wanted.repository)
 
 
 def _wanted_paths(wanted: Subject, paths: tuple[str, ...], variant: str | None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ Family = Literal["sdxl", "sd15", "flux"]
 Kind = Literal[
     "base", "vae", "delta", "patch", "lora", "attention-sharing", "transparency-encoder",
     "transparency-decoder", "transparent-vae", "preview-decoder", "controlnet", "ip-adapter",
+    "multilayer",
 ]  # fmt: skip
 
 _REGISTRY = Path(__file__).with_name("registry.toml")
@@ -52,7 +53,8 @@ class Checkpoint:
     ``base`` is the id of the row that it goes with. ``variant`` is diffusers' name for the
     precision in the files' names, ``dtype`` that of the numbers stored. ``provenance`` says what
     is doubtful about the material it was trained on; a download then waits for
-    ``--accept-provenance``.
+    ``--accept-provenance``. ``withdrawn`` says why its publisher took it back; it is never
+    downloaded then.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Checkpoint:
     dtype: str | None = None
     notes: str = ""
     provenance: str = ""
+    withdrawn: str = ""
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -99,6 +102,12 @@ def checkpoint(id: str) -> Checkpoint:
             f"There is no checkpoint {id!r}.", advice=f"{hint}`layerstudio models list` shows them."
         )
     return row
+
+
+def rows_of(repository: str) -> tuple[Checkpoint, ...]:
+    """The rows that lie in a repository of the hub, which does not tell capitals apart."""
+    wanted = repository.lower()
+    return tuple(row for row in checkpoints() if row.repository.lower() == wanted)
 
 
 def is_repository(name: str) -> bool:

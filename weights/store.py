@@ -40,7 +40,7 @@ def located(id: str) -> Path:
     if folder is None:
         raise MissingWeights(
             f"The weights {row.id!r} ({row.title}) are not on this machine{_what_lacks(row)}.",
-            advice=f"Get them with `layerstudio models pull {row.id}`.",
+            advice=row.withdrawn or f"Get them with `layerstudio models pull {row.id}`.",
         )
     return folder
 

@@ -11,7 +11,7 @@ from layerstudio.errors import (
     InvalidRequest,
     MissingWeights,
 )
-from layerstudio.weights import consent, fetch, lock, registry, upkeep
+from layerstudio.weights import consent, fetch, lock, registry, store, upkeep
 
 
 class TestRefused:
@@ -134,3 +134,28 @@ class TestTokens:
         assert tokens == {REPOSITORY.split("/")[0]: "hf_member", "cdn": None}
         said = caplog.text + "".join(capfd.readouterr()) + str(caught.value)
         assert "hf_member" not in said + lock.lock_path().read_text()
+
+
+class TestDoubtfulWeights:
+    """Neither the row's id nor the repository's own name leads around the question."""
+
+    @pytest.mark.parametrize("name", ["cld", "thuteam/CLD", "thuteam/cld"])
+    def test_provenance_is_asked_about(self, hub, name):
+        row = registry.checkpoint("cld")
+        files = dict.fromkeys(row.patterns, b"weights")
+        hub.publish(row.repository if name == "cld" else name, files)
+        with pytest.raises(InvalidRequest, match="illegally") as caught:
+            pull(name)
+        assert "--accept-provenance" in caught.value.advice
+        folder = pull(name, accept_provenance=True)
+        assert (folder / row.patterns[0]).read_bytes() == b"weights"
+
+    @pytest.mark.parametrize("name", ["art", "ART-Release/ART_v1.0"])
+    def test_what_was_withdrawn_is_not_fetched_and_not_advised(self, hub, name):
+        row = registry.checkpoint("art")
+        hub.publish(row.repository, {"transformer/a.safetensors": b"a", "transp_vae/b.pt": b"b"})
+        with pytest.raises(MissingWeights, match="took it back"):
+            pull(name, accept_provenance=True)
+        with pytest.raises(MissingWeights, match="took it back") as caught:
+            store.located("art")
+        assert "pull" not in caught.value.advice

@@ -31,8 +31,11 @@ def test_rows_are_what_the_published_repositories_hold():
     flux = rows["flux-dev"]
     assert flux.gated
     assert not flux.licence.commercial
-    pickles = [row.id for row in rows.values() for path in row.patterns if path.endswith(".pth")]
-    assert pickles == ["layerdiffuse-flux-vae"]
+    suffixes = (".pt", ".pth")
+    pickles = [row.id for row in rows.values() for path in row.patterns if path.endswith(suffixes)]
+    assert pickles == ["layerdiffuse-flux-vae", "cld", "cld"]
+    assert [row.id for row in rows.values() if row.provenance] == ["cld", "art"]
+    assert [row.id for row in rows.values() if row.withdrawn] == ["art"]
 
 
 def test_no_two_rows_own_the_same_file():

@@ -86,6 +86,7 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
         "licence": f"{licence.name}, {licence.url}"
         + ("" if licence.commercial else "; no commercial use"),
         "provenance": row.provenance,
+        "withdrawn": row.withdrawn,
         "files": "\n".join(row.patterns),
         "here": _here(found),
         "folder": str(store.located(name)) if found["present"] else "",
