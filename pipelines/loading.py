@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.controlnet_flux import FluxControlNetModel
 from safetensors import SafetensorError
+from torch import nn
 
 from layerstudio.errors import (
     Cancelled,
@@ -65,27 +67,38 @@ class Wanted:
     placement: tuple[Hashable, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Idle:
+    """What was made of a pipeline, and its networks, to see whether they are gone."""
+
+    wanted: Wanted
+    ready: Any
+    networks: tuple[weakref.ref[nn.Module], ...]
+
+
 class _Kept:
     """One idle pipeline at most; whoever takes it has it alone."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: tuple[Wanted, Any] | None = None
+        self._idle: _Idle | None = None
 
-    def take(self, wanted: Wanted | None) -> Any | None:
+    def take(self, wanted: Wanted | None) -> _Idle | None:
         """What is idle if it is the one wanted; any other one is let go."""
         with self._lock:
             idle, self._idle = self._idle, None
-        if idle is not None and idle[0] == wanted:
-            return idle[1]
+        if idle is None or idle.wanted == wanted:
+            return idle
+        networks = idle.networks
         del idle
-        gc.collect()  # networks refer to themselves through their hooks
+        if any(network() is not None for network in networks):
+            gc.collect()  # hooks of diffusers may tie networks to themselves
         empty_cache()
         return None
 
-    def give_back(self, wanted: Wanted, ready: Any) -> None:
+    def give_back(self, idle: _Idle) -> None:
         with self._lock:
-            self._idle = (wanted, ready)
+            self._idle = idle
 
 
 _kept = _Kept()
@@ -97,15 +110,19 @@ def borrowed(wanted: Wanted, make: Callable[[Any], T]) -> Iterator[T]:
 
     It is kept for the next run, unless this one fails. Raises as ``load`` does.
     """
-    ready = _kept.take(wanted)
-    if ready is None:
-        ready = make(load(wanted))
+    idle = _kept.take(wanted)
+    if idle is None:
+        pipeline = load(wanted)
+        parts = pipeline.components.values()
+        networks = tuple(weakref.ref(part) for part in parts if isinstance(part, nn.Module))
+        idle = _Idle(wanted, make(pipeline), networks)
+        del pipeline, parts
     try:
-        yield ready
+        yield idle.ready
     except Cancelled:
-        _kept.give_back(wanted, ready)
+        _kept.give_back(idle)
         raise
-    _kept.give_back(wanted, ready)
+    _kept.give_back(idle)
 
 
 def forget() -> None:
@@ -172,6 +189,12 @@ def _controlnet(wanted: Wanted, adapter: Adapter) -> Any:
     options: dict[str, Any] = {"dtype": wanted.dtype, "local_files_only": True}
     folder = found.path.parent if found.path.is_file() else found.path
     with _explained(f"The ControlNet {adapter.source!r}"):
+        config: Any = kind.load_config(folder, local_files_only=True)
+        stored = config.get("_class_name")
+        if stored != kind.__name__:
+            raise MismatchedWeights(
+                f"{adapter.source!r} is a {stored}, not a {kind.__name__}.", advice=_OTHER_FAMILY
+            )
         return kind.from_pretrained(folder, variant=found.variant, **options)
 
 

@@ -1,5 +1,9 @@
 """What happens around every generation: reading, checking, recording, and running it again."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -167,3 +171,23 @@ class TestAgain:
 def test_an_input_keeps_its_hash_through_json(picture_file):
     request = GenerateRequest(inputs=(InputPicture(role="style", source="a.png", sha256="0" * 64),))
     assert GenerateRequest.from_dict(request.to_dict()) == request
+
+
+def test_methods_are_listed_and_weights_missed_without_torch(tmp_path):
+    code = (
+        "import sys, layerstudio\n"
+        "print(*(card.id for card in layerstudio.methods()))\n"
+        "try:\n    layerstudio.generate('a cup')\n"
+        "except layerstudio.MissingWeights as error:\n    print(error.advice)\n"
+        "print('torch' in sys.modules)"
+    )
+    places = {"LAYERSTUDIO_WEIGHTS": str(tmp_path), "HF_HUB_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **places}
+    )
+    listed, advice, has_torch = done.stdout.splitlines()
+    assert {"flat", "layerdiffuse-sdxl", "layerdiffuse-sd15", "layerdiffuse-flux"} <= set(
+        listed.split()
+    )
+    assert "models pull realvisxl-v4 layerdiffuse-sdxl-attn-forge" in advice
+    assert has_torch == "False"

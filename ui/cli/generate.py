@@ -16,6 +16,7 @@ from layerstudio.ui.cli.options import JsonOption, MethodOption, OverwriteOption
 if TYPE_CHECKING:
     from layerstudio.document import Document
     from layerstudio.generate_request import GenerateRequest
+    from layerstudio.progress import Progress
     from layerstudio.requests import DecomposeRequest
 
 
@@ -111,14 +112,21 @@ def _run(
     request: GenerateRequest | DecomposeRequest, options: dict[str, Any]
 ) -> tuple[Document, ...]:
     from layerstudio.pipelines.rerunning import run_recipe
-    from layerstudio.ui.cli.output import progress_bar
+    from layerstudio.ui.cli.output import progress_bar, remark
 
-    with progress_bar(_stem(request) or "picture", options["as_json"]) as show:
+    quiet = options["as_json"]
+    with progress_bar(_stem(request) or "picture", quiet) as show:
+
+        def watch(report: Progress) -> None:
+            show(report)
+            if report.stage.startswith("loaded: ") and not quiet:
+                remark(report.stage.removeprefix("loaded: "))
+
         return run_recipe(
             request,
             given.pictures_given(options),
             runtime=given.runtime_of(options),
-            progress=show,
+            progress=watch,
         )
 
 
