@@ -35,7 +35,7 @@ def encode_mean(vae: Any, pictures: Tensor) -> Tensor:
 def decode_rgb(vae: Any, latents: Tensor) -> Tensor:
     """Scaled latents (b, c, h, w) to (b, 3, 8 h, 8 w) in [0, 1]."""
     with _in_safe_precision(vae), torch.no_grad():
-        pictures = vae.decode(_on_vae(vae, unscaled(vae, latents)), return_dict=False)[0]
+        pictures = vae.decode(unscaled(vae, _on_vae(vae, latents)), return_dict=False)[0]
     return (pictures / 2 + 0.5).clamp(0, 1)
 
 

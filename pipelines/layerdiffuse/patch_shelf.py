@@ -28,6 +28,7 @@ class PatchShelf:
 
     @classmethod
     def of(cls, unet: nn.Module) -> PatchShelf:
+        unet = getattr(unet, "_orig_mod", unet)  # what torch.compile wrapped
         return _SHELVES.setdefault(unet, cls(unet))
 
     @property

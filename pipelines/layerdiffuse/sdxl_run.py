@@ -204,7 +204,7 @@ class SDXLRun:
             decoded = decode_rgba(
                 pipeline.vae,
                 pipeline.transparency_decoder,
-                unscaled(pipeline.vae, latents),
+                unscaled(pipeline.vae, latents.float()),
                 augment=self._settings.augment,
                 progress=lambda share: self._progress(
                     Progress("decoding", _SAMPLED + (1 - _SAMPLED) * share)

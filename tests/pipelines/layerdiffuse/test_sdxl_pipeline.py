@@ -528,6 +528,20 @@ def test_unloaded_it_is_the_base_bit_for_bit(own, base, tmp_path):
         own("a", **SIZE)
 
 
+def test_one_mode_is_unloaded_or_replaced_and_the_others_stay(own):
+    own.load_layerdiffuse(sdxl_deltas("fg2ble"), "fg2ble")
+    before = own("a", mode="transparent", **LATENT, seed=1).latents
+    own.load_layerdiffuse(sdxl_deltas("conv"))
+    other = own("a", mode="transparent", **LATENT, seed=1).latents
+    assert not torch.equal(other, before)
+    own.unload_layerdiffuse("fg2ble")
+    assert torch.equal(own("a", **LATENT, seed=1).latents, other)
+    with pytest.raises(MissingWeights, match="fg2ble"):
+        own("a", mode="fg2ble", foreground=pictures(1))
+    own.load_layerdiffuse(sdxl_attention_deltas())
+    assert torch.equal(own("a", **LATENT, seed=1).latents, before)
+
+
 def test_strength_scales_the_weights(own, base):
     def run(pipeline, **options):
         return pipeline("a", **LATENT, **options, generator=seeds(1)[0]).latents
