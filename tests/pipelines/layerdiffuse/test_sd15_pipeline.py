@@ -6,42 +6,23 @@ import numpy as np
 import pytest
 import torch
 from diffusers import (
-    DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     StableDiffusionPipeline,
 )
-from tiny_layerdiffuse import FILES
+from sharing_runs import DECODER, QUICK, STATES, latents_of, opened, picture, seeds
 
 from layerstudio.document import Role
 from layerstudio.errors import (
-    Cancelled,
     InvalidRequest,
-    MismatchedWeights,
-    MissingWeights,
-    NumericalFailure,
 )
 from layerstudio.models.transparent_vae import decode_rgba
 from layerstudio.pipelines.layerdiffuse.sd15 import LayerDiffuseSD15Pipeline
-from layerstudio.progress import CancelToken
-
-WEIGHTS = {"fg": "transparent_attn", "joint": "joint", "fg2bg": "fg2bg", "bg2fg": "bg2fg"}
-STATES = {mode: FILES[f"layer_sd15_{name}.safetensors"]() for mode, name in WEIGHTS.items()}
-for mode in ("fg2bg", "bg2fg"):  # as they are, toys of so many layers hardly see the condition
-    STATES[mode] = {
-        key: value * 3 if "kwargs_encoder" in key and value.ndim > 1 else value
-        for key, value in STATES[mode].items()
-    }
-DECODER = FILES["layer_sd15_vae_transparent_decoder.safetensors"]()
-QUICK = {"num_inference_steps": 2, "augment": 1, "height": 64, "width": 64}
 
 
 @pytest.fixture(scope="module")
 def loaded(tiny_sd15: Path) -> LayerDiffuseSD15Pipeline:
-    pipeline = LayerDiffuseSD15Pipeline.from_pretrained(tiny_sd15)
-    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config, clip_sample=False)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return opened(tiny_sd15)
 
 
 @pytest.fixture
@@ -49,18 +30,6 @@ def pipeline(loaded: LayerDiffuseSD15Pipeline) -> LayerDiffuseSD15Pipeline:
     """With the weights of one frame."""
     loaded.load_layerdiffuse(STATES["fg"], "fg", decoder=DECODER)
     return loaded
-
-
-def seeds(*values: int) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(value) for value in values]
-
-
-def latents_of(pipeline, *args, **options) -> torch.Tensor:
-    return pipeline(*args, **{**QUICK, "output_type": "latent", **options}).latents
-
-
-def picture(seed: int, height: int = 64, width: int = 64) -> np.ndarray:
-    return np.random.default_rng(seed).random((height, width, 4), np.float32)
 
 
 def test_transparent_frames_go_through_the_transparency_decoder_and_others_do_not(loaded):
@@ -180,20 +149,6 @@ def test_what_is_built_on_counts_for_every_picture(loaded):
     assert (two[2:] - one[2:]).abs().max() > 1e-3
 
 
-def test_cancelling_leaves_the_network_as_it_was(pipeline):
-    processors = dict(pipeline.unet.attn_processors)
-    token, fractions = CancelToken(), []
-
-    def report(progress):
-        fractions.append(progress.fraction)
-        token.cancel()
-
-    with pytest.raises(Cancelled):
-        pipeline("a ball", **QUICK, progress=report, cancel=token)
-    assert len(fractions) == 1
-    assert all(pipeline.unet.attn_processors[name] is one for name, one in processors.items())
-
-
 def test_progress_goes_on_while_decoding_and_the_users_callback_may_change_latents(pipeline):
     fractions = []
 
@@ -210,14 +165,6 @@ def test_progress_goes_on_while_decoding_and_the_users_callback_may_change_laten
     )
     assert not made.latents.any()
     assert fractions == sorted(fractions) and fractions[-1] == 1 and len(fractions) > 3
-
-
-def test_not_a_number_is_told_apart_from_a_picture(pipeline):
-    def spoil(pipe, step, timestep, tensors):
-        return {"latents": tensors["latents"] * float("nan")}
-
-    with pytest.raises(NumericalFailure):
-        pipeline("a ball", **QUICK, callback_on_step_end=spoil)
 
 
 def test_lora_counts_with_the_scale_of_the_call(pipeline):
@@ -345,64 +292,6 @@ def test_single_file_checkpoints_load(tiny_sd15, tmp_path, pipeline):
         rtol=0,
         atol=1e-5,
     )
-
-
-def test_weights_of_something_else_are_named_and_change_nothing(pipeline):
-    sdxl = FILES["layer_xl_transparent_attn.safetensors"]()
-    with pytest.raises(MismatchedWeights, match="patch for a UNet in Forge's layout") as caught:
-        pipeline.load_layerdiffuse(sdxl, "fg")
-    assert caught.value.message.count("hookers.layers.0.") == 5
-    with pytest.raises(MismatchedWeights, match=r"3 frame\(s\)"):
-        pipeline.load_layerdiffuse(STATES["joint"], "fg")
-    with pytest.raises(MismatchedWeights):
-        pipeline.load_layerdiffuse(STATES["joint"], "joint", decoder=STATES["joint"])
-    assert pipeline("a ball", **QUICK).images[0].mode == "RGBA"
-
-
-def test_missing_weights_name_the_command_that_gets_them(loaded):
-    loaded.unload_layerdiffuse()
-    with pytest.raises(MissingWeights, match="models pull layerdiffuse-sd15-attn"):
-        loaded("a ball", **QUICK)
-    loaded.load_layerdiffuse(STATES["fg"], "fg")
-    with pytest.raises(MissingWeights, match="models pull layerdiffuse-sd15-decoder"):
-        loaded("a ball", **QUICK)
-    assert latents_of(loaded, "a ball").shape == (1, 4, 8, 8)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"prompt": None}, "no prompt"),
-        ({"background_prompt": "sea"}, "make no background"),
-        ({"foreground": picture(1)}, "no use for a foreground"),
-        ({"generator": seeds(1)}, "1 generators for 2 pictures"),
-        ({"foreground_prompt": []}, "0 prompts"),
-        ({"negative_prompt": ["a", "b", "c"]}, "3 negative prompts belong to 2"),
-        ({"latents": torch.zeros(2, 4, 9, 8)}, "Latents of shape"),
-        ({"guidence_scale": 2.0}, "takes no guidence_scale"),
-        ({"controlnet_conditioning_scale": 1.0}, "takes no controlnet_conditioning_scale"),
-        ({"width": 0}, "width must be"),
-        ({"height": 100_000}, "height must be"),
-        ({"augment": 3}, "not 3"),
-        ({"output_type": "jpeg"}, "no output type"),
-        ({"prompt_embeds": torch.zeros(2, 77, 16)}, "negative_prompt_embeds"),
-        ({"negative_prompt_embeds": torch.zeros(2, 77, 16)}, "need prompt_embeds"),
-        ({"prompt": "word " * 10_000}, "10,000 words"),
-    ],
-)
-def test_bad_input_is_one_sentence(pipeline, options, words):
-    with pytest.raises(InvalidRequest, match=words):
-        pipeline(**{"prompt": ["a ball", "a cube"], **QUICK, **options})
-
-
-def test_condition_that_is_needed_is_asked_for(loaded):
-    loaded.load_layerdiffuse(STATES["bg2fg"], "bg2fg", decoder=DECODER)
-    with pytest.raises(InvalidRequest, match="starts from a background"):
-        loaded("a ball", **QUICK)
-    with pytest.raises(InvalidRequest, match="3 pictures are given for the 2"):
-        loaded(["a ball", "a cube"], background=[picture(1)] * 3, **QUICK)
-    with pytest.raises(InvalidRequest, match="no LayerDiffuse mode 'fg2ble'"):
-        loaded.load_layerdiffuse(STATES["fg"], "fg2ble")
 
 
 def test_what_the_safety_checker_objects_to_is_empty(pipeline, monkeypatch):
