@@ -166,7 +166,7 @@ def scene(height: int, width: int, seed: int) -> Scene:
     coarse = rng.random((5, 5, 3)).astype(np.float32)
     colour = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     argb = torch.from_numpy(np.dstack([alpha, colour]).transpose(2, 0, 1))[None]
-    pixels = 0.5 + (argb[:, 1:] - 0.5) * argb[:, :1]
+    pixels = (0.5 + (argb[:, 1:] - 0.5) * argb[:, :1]).contiguous()
     latents = torch.nn.functional.avg_pool2d(argb, 8) * 2 - 1
     return pixels, latents, torch.from_numpy((alpha > 0.02) & (alpha < 0.98))
 

@@ -19,7 +19,7 @@ def normalised(
     kernel for it adds up values and squares in one float32 run each, which costs up to 1e-4 in a
     network's answer, and never writes in place, though fresh memory is what takes most of its time.
     """
-    if not _is_rows_on_cpu(x):
+    if not _is_rows_on_cpu(x) or norm.weight.is_meta:  # offloaded until the module is called
         return F.silu(norm(x), inplace=True) if activate else norm(x)
     batch, channels, height, width = x.shape
     rows = x.permute(0, 2, 3, 1).flatten(2)

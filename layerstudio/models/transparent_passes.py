@@ -2,7 +2,7 @@
 
 LayerDiffuse decodes all eight orientations of the square and takes the median of each value
 (published code; torch's, the lower of the two in the middle). Fewer passes are faster and less
-exact; ``docs`` and the benchmark of the transparent decoder say by how much.
+exact; ``benchmarks/transparent_decoder.py`` measures by how much.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Orientation:
 
 
 _ALL = tuple(Orientation(flipped, turns) for flipped in (False, True) for turns in range(4))
-# The subsets whose result was nearest to all eight (benchmarks.transparent_decoder): they cancel
-# most where both axes change direction in equal parts.
+# Of all 70 quartets the four turns (or their mirror images) came nearest to all eight, of all 28
+# pairs those half a turn apart (`python -m benchmarks.transparent_decoder --subsets`).
 ORIENTATIONS: dict[Augment, tuple[Orientation, ...]] = {
     8: _ALL,
     4: _ALL[:4],
@@ -89,7 +89,7 @@ def median(passes: Sequence[Tensor]) -> Tensor:
 
     Of two it is their mean, since the lower one would be biased: the lower median of eight lies
     at the 4/9 quantile in expectation, that of four at 2/5, the mean of two at 1/2, the lower of
-    two at 1/3. The eighth-part sorting network is written out because ``torch.median`` searches
+    two at 1/3. The sorting network is written out because ``torch.median`` searches
     each value's eight one by one, which takes a GPU longer than the passes themselves.
     """
     match len(passes):

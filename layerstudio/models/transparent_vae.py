@@ -230,9 +230,13 @@ def _overflows(vae: Any) -> bool:
 
 
 def _device(module: torch.nn.Module) -> torch.device:
-    """Where it computes; under accelerate's offloading its weights may lie elsewhere."""
-    hook = getattr(module, "_hf_hook", None)
-    return torch.device(getattr(hook, "execution_device", None) or next(module.parameters()).device)
+    """Where it computes; under accelerate's offloading its weights lie elsewhere until then, and
+    the hook that knows is its own or, layer by layer, a part's."""
+    for part in module.modules():
+        device = getattr(getattr(part, "_hf_hook", None), "execution_device", None)
+        if device is not None:
+            return torch.device(device)
+    return next(module.parameters()).device
 
 
 def _check_finite(values: Tensor, what: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import cpu_offload
 from diffusers import AutoencoderKL
 from seeded import seeded_input
 from tiny_checkpoints import Family, tiny_vae
@@ -162,6 +163,29 @@ def test_progress_and_cancelling(sdxl: Kit) -> None:
     with pytest.raises(Stopped):
         decode_rgba(vae, decoder, latents, augment=8, check=stop_after_three)
     assert len(calls) == 4
+
+
+def test_layers_offloaded_one_by_one_decode_the_same(sdxl: Kit) -> None:
+    latents = seeded_input("latents", (1, 4, 8, 16), 2)
+    expected = decode_rgba(sdxl[0], sdxl[2], latents, augment=1)
+    vae, _, decoder = networks("sdxl")
+    for network in (vae, decoder):
+        cpu_offload(network, torch.device("cpu"))
+        assert any(parameter.is_meta for parameter in network.parameters())
+    assert (decode_rgba(vae, decoder, latents, augment=1) - expected).abs().max() < 1e-4
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("augment", [8, 1])
+def test_a_gpu_decodes_the_same(augment: Augment) -> None:
+    vae, _, decoder = networks("sdxl")
+    latents = seeded_input("latents", (2, 4, 8, 16), 2)
+    expected = decode_rgba(vae, decoder, latents, augment=augment)
+    for network in (vae, decoder):
+        nn.Module.to(network, "cuda")
+    rgba = decode_rgba(vae, decoder, latents, augment=augment)
+    assert rgba.is_cuda
+    assert (rgba.cpu() - expected).abs().max() < 5e-3  # convolutions in TF32
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
