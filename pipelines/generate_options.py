@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from layerstudio.errors import InvalidRequest
@@ -12,6 +13,7 @@ from layerstudio.io.limits import Limits
 from layerstudio.io.picture import PictureSource
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, ProgressCallback
+from layerstudio.requests import LayerCount
 
 # Keywords for pictures, by the role that the request knows them under.
 PICTURE_KEYWORDS: dict[str, InputRole] = {
@@ -48,6 +50,14 @@ class GenerateOptions(TypedDict, total=False):
     ip_adapter: Adapter | None
     augment: int
     parity: Literal["cli"] | None
+    layers: LayerCount
+    planner: str | None
+    layout: str | None
+    true_guidance: float | None
+    layer_guidance: Mapping[str, float] | Sequence[tuple[str, float]]
+    document: str | Path | None
+    locked: str | Sequence[str | int]
+    regenerate: str | Sequence[str | int]
     image: PictureSource | None
     foreground_image: PictureSource | None
     background_image: PictureSource | None
@@ -85,4 +95,6 @@ def understood(
     fields |= {"prompt": prompt, "count": count}
     if isinstance(fields.get("foregrounds"), str):  # a text is a sequence of letters too
         fields["foregrounds"] = (fields["foregrounds"],)
+    if isinstance(fields.get("layer_guidance"), Mapping):
+        fields["layer_guidance"] = tuple(fields["layer_guidance"].items())
     return GenerateRequest.from_dict(fields), pictures, run

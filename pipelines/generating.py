@@ -11,10 +11,16 @@ from layerstudio.generate_request import INPUT_ROLES, GenerateRequest, InputPict
 from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.io.picture import PictureSource, read_picture
 from layerstudio.picture import Picture
-from layerstudio.pipelines.methods import DEFAULT_GENERATE, load_generator
+from layerstudio.pipelines.methods import DEFAULT_GENERATE, MethodCard, load_generator
 from layerstudio.pipelines.recording import signed, title_of
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
+
+# What few methods take: the others refuse it, as ignoring it would be no answer.
+_SPECIAL = (
+    "layers", "planner", "layout", "true_guidance", "layer_guidance", "document", "locked",
+    "regenerate",
+)  # fmt: skip
 
 
 def generate(
@@ -39,6 +45,7 @@ def generate(
     cancel.check()
     found = _read(request, pictures or {}, limits or DEFAULT_LIMITS)
     method = load_generator(request.method or DEFAULT_GENERATE)
+    _refuse_untaken(request, method.card)
     resolved = method.resolve(replace(request, inputs=_described(found)), found)
     cancel.check()
     documents = method.run(
@@ -96,11 +103,27 @@ def _described(pictures: Mapping[InputRole, Picture]) -> tuple[InputPicture, ...
     )
 
 
+def _refuse_untaken(request: GenerateRequest, card: MethodCard) -> None:
+    unset = GenerateRequest()
+    for name in _SPECIAL:
+        if getattr(request, name) != getattr(unset, name) and name not in card.inputs:
+            raise InvalidRequest(
+                f"The method {card.id!r} takes no {name.replace('_', ' ')}.",
+                advice="Leave it out, or choose a method that makes all layers at once.",
+            )
+    if request.boxes and not request.foregrounds and "layout" not in card.inputs:
+        raise InvalidRequest(
+            f"{len(request.boxes)} boxes for 0 foregrounds.",
+            advice="Give each foreground its box, or none.",
+        )
+
+
 def _recorded(document: Document, request: GenerateRequest) -> Document:
     made_by = Provenance(method=request.method or "", seed=request.seed, prompt=request.prompt)
+    """What a method settled only while it ran (a layout) is in its document's request already."""
     text = request.prompt or ", ".join(request.foregrounds)
     return replace(
         signed(document, lambda known: known or made_by),
         metadata={**title_of(None, text), **document.metadata},
-        request=request.to_dict(),
+        request=document.request or request.to_dict(),
     )

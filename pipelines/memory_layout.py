@@ -9,10 +9,13 @@ from layerstudio.geometry import Extent
 from layerstudio.machine import GIB
 from layerstudio.models.sizes import (
     FAMILIES,
+    MULTILAYER_DECODER,
     TRANSPARENCY_DECODER,
     Family,
     FamilySizes,
+    Network,
     denoise_values,
+    layer_decoder_values,
     transparency_values,
     vae_values,
 )
@@ -40,6 +43,8 @@ class Needs:
     whether guidance doubles the batch, ``augment`` the passes of the transparency decoder (0 if it
     is not used), ``extra_parameters`` those of patches, LoRA, ControlNet and IP-Adapter beside the
     denoiser. ``sizes`` are the networks' if they are other than the family's published ones.
+    ``layer_tokens`` are those inside the boxes of a document that is made of layers at once, those
+    of layers with a prompt of their own counted twice; 0 for single pictures.
     """
 
     family: Family
@@ -50,10 +55,16 @@ class Needs:
     augment: int = 8
     extra_parameters: int = 0
     sizes: FamilySizes | None = None
+    layer_tokens: int = 0
 
     @property
     def networks(self) -> FamilySizes:
         return self.sizes or FAMILIES[self.family]
+
+    @property
+    def transparency(self) -> Network:
+        """What decides alpha."""
+        return MULTILAYER_DECODER if self.layer_tokens else TRANSPARENCY_DECODER
 
     @property
     def branches(self) -> int:
@@ -108,7 +119,9 @@ class Layout:
         needs = self.needs
         pictures = batch * needs.frames * needs.branches
         return self._total(
-            "sample", denoise_values(needs.networks, *needs.extent, pictures) * self.value
+            "sample",
+            denoise_values(needs.networks, *needs.extent, pictures, needs.layer_tokens or None)
+            * self.value,
         )
 
     def decode(self, pictures: int) -> int:
@@ -121,6 +134,9 @@ class Layout:
     def separate(self, passes: int) -> int:
         """Bytes while pictures become colour and alpha, so many passes of the decoder together."""
         needs = self.needs
+        if needs.layer_tokens:
+            values = layer_decoder_values(needs.layer_tokens)
+            return self._total("decode", values * self.value)
         # In float32, four channels: finished pictures, and what waits for its median.
         kept = 4 * 4 * needs.extent.width * needs.extent.height * (needs.count + needs.augment + 1)
         values = transparency_values(*needs.extent, passes, tile=_TRANSPARENCY_TILE)
@@ -132,7 +148,7 @@ class Layout:
 
     def _parts(self) -> dict[Stage, int]:
         sizes = self.needs.networks
-        transparency = TRANSPARENCY_DECODER.parameters if self.needs.augment else 0
+        transparency = self.needs.transparency.parameters if self.needs.augment else 0
         return {
             "encode": sum(n.parameters for n in sizes.encoders) * self.value,
             "sample": (sizes.denoiser.parameters + self.needs.extra_parameters) * self.value,
@@ -144,6 +160,6 @@ class Layout:
         layers: dict[Stage, int] = {
             "encode": max(n.largest_layer for n in sizes.encoders),
             "sample": sizes.denoiser.largest_layer,
-            "decode": max(sizes.vae.largest_layer, TRANSPARENCY_DECODER.largest_layer),
+            "decode": max(sizes.vae.largest_layer, self.needs.transparency.largest_layer),
         }
         return layers[stage] * (self.vae_value if stage == "decode" else self.value)

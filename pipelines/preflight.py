@@ -267,11 +267,13 @@ def _smaller(needs: Needs) -> Iterator[Needs]:
         sides = (max(int(side * share) // _MULTIPLE, 1) * _MULTIPLE for side in needs.extent)
         extent = Extent(*sides)
         if min(extent) >= min(_MIN_SIDE, *needs.extent):
-            yield replace(needs, extent=extent)
+            tokens = needs.layer_tokens * extent.pixel_count // needs.extent.pixel_count
+            yield replace(needs, extent=extent, layer_tokens=tokens)
 
 
 def _named(needs: Needs) -> str:
-    return f"{_TITLES[needs.family]} at {needs.extent.width} x {needs.extent.height}"
+    what = "FLUX with layers" if needs.layer_tokens else _TITLES[needs.family]
+    return f"{what} at {needs.extent.width} x {needs.extent.height}"
 
 
 def _gib(size: int) -> str:

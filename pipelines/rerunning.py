@@ -105,7 +105,10 @@ def _found_beside(
     if isinstance(request, DecomposeRequest):
         return replace(request, source=_found(request.source or "", folder))
     inputs = tuple(replace(item, source=_found(item.source, folder)) for item in request.inputs)
-    return replace(request, inputs=inputs)
+    document = request.document
+    if document is not None:
+        document = replace(document, source=_found(document.source, folder))
+    return replace(request, inputs=inputs, document=document)
 
 
 def _found(source: str, folder: Path) -> str:

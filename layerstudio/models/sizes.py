@@ -9,7 +9,7 @@ the size of one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Family = Literal["sdxl", "sd15", "flux"]
@@ -83,6 +83,14 @@ FAMILIES: dict[Family, FamilySizes] = {
     ),
 }
 
+# FLUX with a vector per layer. Where prompts of single layers share the sequence, or layers are
+# given, each token is modulated by itself, which takes a fifth more than where all are alike.
+MULTILAYER = replace(
+    FAMILIES["flux"], denoiser=Network(11_901_568_064, 56_641_536), denoise_values=61_542
+)
+MULTILAYER_DECODER = Network(85_265_920, 2_362_368)
+MULTILAYER_DECODER_VALUES = 7_836  # per latent pixel inside boxes
+
 TRANSPARENCY_DECODER = Network(104_104_804, 4_719_104)
 # Per pixel of the picture: the autoencoder's decoder, its encoder takes less (643), and one pass
 # of LayerDiffuse's transparency decoder.
@@ -90,10 +98,16 @@ VAE_VALUES = 769
 TRANSPARENCY_VALUES = 292
 
 
-def denoise_values(sizes: FamilySizes, width: int, height: int, batch: int) -> int:
-    """Values that one step of sampling holds for ``batch`` pictures, guidance's second included."""
+def denoise_values(
+    sizes: FamilySizes, width: int, height: int, batch: int, tokens: int | None = None
+) -> int:
+    """Values that one step of sampling holds for ``batch`` pictures, guidance's second included.
+
+    ``tokens`` replaces the canvas's positions where only those inside boxes are computed.
+    """
     side = sizes.pixels_per_position
-    positions = -(-width // side) * -(-height // side) + sizes.text_positions
+    canvas = -(-width // side) * -(-height // side)
+    positions = (tokens or canvas) + sizes.text_positions
     return batch * positions * sizes.denoise_values
 
 
@@ -108,6 +122,11 @@ def vae_values(width: int, height: int, batch: int, tile: int | None = None) -> 
         return canvas * VAE_VALUES
     area = min(tile, width) * min(tile, height) * batch
     return area * VAE_VALUES + 3 * canvas + 3 * canvas * 16 // 9
+
+
+def layer_decoder_values(tokens: int) -> int:
+    """Values that the multi-layer transparency decoder holds; a token is 2 x 2 latent pixels."""
+    return 4 * tokens * MULTILAYER_DECODER_VALUES
 
 
 def transparency_values(width: int, height: int, at_once: int, tile: int | None = None) -> int:
