@@ -1,0 +1,3 @@
+"""Fixtures of the tests of SDXL."""
+
+from sdxl_toys import bare, base, own, shared  # noqa: F401
