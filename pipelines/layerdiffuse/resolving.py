@@ -23,6 +23,11 @@ Pictures = Mapping[InputRole, Picture]
 # A canvas taken over from a picture is kept up to this many times the area that the model was
 # trained at; beyond it subjects are repeated.
 _MOST_AREA = 1.5
+_AT_ONCE = (
+    "layers", "planner", "layout", "true_guidance", "layer_guidance", "document", "locked",
+    "regenerate",
+)  # fmt: skip
+_NOTHING = GenerateRequest()
 _STEERS: dict[InputRole, str] = {"control": "controlnet", "style": "ip_adapter"}
 
 
@@ -36,6 +41,7 @@ def resolve(
         raise InvalidRequest(
             f"{method!r} has no mode {mode_id!r}.", advice=f"It has {', '.join(family.modes)}."
         )
+    _check_foreign(request, method)
     _check_inputs(mode_id, mode, pictures)
     _check_texts(request, mode_id, mode)
     _check_steering(request, pictures, family)
@@ -99,6 +105,21 @@ def _mode_meant(request: GenerateRequest, pictures: Pictures, family: Family) ->
 
 def _first_of(wanted: Sequence[str], family: Family) -> str:
     return next((mode for mode in wanted if mode in family.modes), next(iter(family.modes)))
+
+
+def _check_foreign(request: GenerateRequest, method: str) -> None:
+    """Fields for methods that make all layers at once would be ignored without a word."""
+    for name in _AT_ONCE:
+        if getattr(request, name) != getattr(_NOTHING, name):
+            raise InvalidRequest(
+                f"{method!r} makes one layer after the other, and has no use for {name!r}.",
+                advice="Leave it out, or choose a method that makes all layers at once.",
+            )
+    if request.boxes and len(request.boxes) != len(request.foregrounds):
+        raise InvalidRequest(
+            f"{len(request.boxes)} boxes for {len(request.foregrounds)} foregrounds.",
+            advice="Give each foreground its box, or none.",
+        )
 
 
 def _check_inputs(mode_id: str, mode: Mode, pictures: Pictures) -> None:

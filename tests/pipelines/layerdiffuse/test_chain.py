@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import ImageCms
 
 from layerstudio.composite import composite_pixels
 from layerstudio.document import Role
@@ -11,6 +12,7 @@ from layerstudio.geometry import Bounds, Extent
 from layerstudio.picture import Picture
 from layerstudio.pipelines.layerdiffuse.catalogue import FLUX, SD15, SDXL
 from layerstudio.pipelines.layerdiffuse.chain import Made, calls_of, chain_of
+from layerstudio.pipelines.layerdiffuse.fitting import fitted
 from layerstudio.pipelines.layerdiffuse.resolving import resolve
 from layerstudio.pipelines.layerdiffuse.running import driven
 
@@ -193,7 +195,8 @@ class TestResolving:
     def test_nothing_is_left_open(self):
         request = resolved(prompt="a cup", extent=None, seed=None)
         open_fields = {key for key, value in vars(request).items() if value is None}
-        assert open_fields == {"controlnet", "ip_adapter", "parity"}
+        elsewhere = {"planner", "layout", "true_guidance", "document"}
+        assert open_fields == {"controlnet", "ip_adapter", "parity"} | elsewhere
         assert resolve(request, {}, SDXL, "layerdiffuse-sdxl") == request
         assert resolved(prompt="a cup", seed=None).seed != request.seed
 
@@ -230,6 +233,9 @@ class TestResolving:
             ({"parity": "cli", "background": "x"}, {}, "parity"),
             ({"variant": "best"}, {}, "attn, attn-full"),
             ({"scheduler": "euler b"}, {}, "'euler a'"),
+            ({"layers": 3}, {}, "one layer after the other"),
+            ({"planner": "rules"}, {}, "'planner'"),
+            ({"boxes": ((0, 0, 20, 20),)}, {}, "1 boxes for 0"),
         ],
     )
     def test_useless_requests(self, fields, pictures, expected):
@@ -240,3 +246,22 @@ class TestResolving:
     def test_flux_takes_no_negative_prompt(self):
         with pytest.raises(InvalidRequest, match="negative"):
             resolved(FLUX, prompt="a cup", negative_prompt="bad")
+
+
+class TestFitting:
+    def test_covers_and_cuts_alike_on_opposite_sides(self):
+        pixels = np.zeros((20, 80, 4), np.uint8)
+        pixels[..., 3] = 255
+        pixels[:, 20:60, 1] = 200
+        found = fitted(Picture(pixels), Extent(40, 40))
+        assert found.shape == (40, 40, 4)
+        assert (found[..., 1] > 190).all() and (found[..., 3] == 255).all()
+
+    def test_colours_are_those_of_the_profile(self):
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        swapped = srgb.replace(b"rXYZ", b"____").replace(b"bXYZ", b"rXYZ").replace(b"____", b"bXYZ")
+        red = np.full((4, 4, 4), (255, 0, 0, 77), np.uint8)
+        shown = fitted(Picture(red, icc_profile=swapped), Extent(4, 4))[0, 0].astype(int)
+        assert np.abs(shown - (0, 0, 255, 77)).max() <= 2
+        for profile in (None, b"nonsense"):
+            assert (fitted(Picture(red, icc_profile=profile), Extent(4, 4)) == red).all()
