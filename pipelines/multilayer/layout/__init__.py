@@ -1,0 +1,1 @@
+"""Where the layers of a design lie: planners by rules and by language models; text in type."""
