@@ -131,11 +131,13 @@ class StepWatcher:
         if self._then is not None:
             asked_for = {name: tensors[name] for name in self._then_inputs}
             changed |= self._then(pipeline, step, timestep, asked_for) or {}
-        check_finite(changed["latents"], "latents")
-        self._report(changed["latents"], step + 1, pipeline.num_timesteps)
+        self.report(changed["latents"], step + 1, pipeline.num_timesteps)
         return changed
 
-    def _report(self, latents: Tensor, done: int, steps: int) -> None:
+    def report(self, latents: Tensor, done: int, steps: int) -> None:
+        """After ``done`` of ``steps``, for loops that are not diffusers'."""
+        self._cancel.check()
+        check_finite(latents, "latents")
         start, end = self._span
         fraction = start + (end - start) * done / max(steps, done)
         watched = self._preview is not None and self._progress is not ignore_progress

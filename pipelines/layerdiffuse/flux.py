@@ -12,13 +12,26 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet_flux import (
     FluxControlNetModel,
     FluxMultiControlNetModel,
 )
+from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+    FlowMatchEulerDiscreteScheduler,
+)
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from transformers import (
+    CLIPImageProcessor,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionModelWithProjection,
+    T5EncoderModel,
+    T5Tokenizer,
+)
 
 from layerstudio.errors import InvalidRequest, MissingWeights
 from layerstudio.models.checkpoints import State, read_state
@@ -89,31 +102,24 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
 
     def __init__(
         self,
-        scheduler: Any,
-        vae: Any,
-        text_encoder: Any,
-        tokenizer: Any,
-        text_encoder_2: Any,
-        tokenizer_2: Any,
-        transformer: Any,
-        image_encoder: Any = None,
-        feature_extractor: Any = None,
+        scheduler: FlowMatchEulerDiscreteScheduler,
+        vae: AutoencoderKL,
+        text_encoder: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        text_encoder_2: T5EncoderModel,
+        tokenizer_2: T5Tokenizer,
+        transformer: FluxTransformer2DModel,
+        image_encoder: CLIPVisionModelWithProjection | None = None,
+        feature_extractor: CLIPImageProcessor | None = None,
         transparency_encoder: TransparencyEncoder | None = None,
         transparency_decoder: TransparencyDecoder | None = None,
         controlnet: ControlNet | list[FluxControlNetModel] | None = None,
         layerdiffuse_strength: float = 1.0,
     ) -> None:
-        super().__init__(
-            scheduler,
-            vae,
-            text_encoder,
-            tokenizer,
-            text_encoder_2,
-            tokenizer_2,
-            transformer,
-            image_encoder,
-            feature_extractor,
-        )
+        """Typed in full because ``from_pipe`` passes on only what has the type said here."""
+        optional: Any = (image_encoder, feature_extractor)
+        encoders = (text_encoder, tokenizer, text_encoder_2, tokenizer_2)
+        super().__init__(scheduler, vae, *encoders, transformer, *optional)
         if isinstance(controlnet, list | tuple):
             controlnet = FluxMultiControlNetModel(controlnet)
         self.register_modules(

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 from seeded import seed_module
 from tiny_checkpoints import tiny_transformer
-from tiny_fixtures import one_thread, tiny_flux  # noqa: F401
 
 from layerstudio.composite import composite_pixels
 from layerstudio.errors import Cancelled, InvalidRequest, NumericalFailure
@@ -34,7 +34,7 @@ def shared_config() -> dict:
 
 
 @pytest.fixture(scope="module")
-def pipeline(tiny_flux: Path) -> MultiLayerPipeline:  # noqa: F811
+def pipeline(tiny_flux: Path) -> MultiLayerPipeline:
     transformer = MultiLayerTransformer(**shared_config(), max_layer_num=6)
     decoder = MultiLayerDecoder(64, 2)
     adapter = MultiLayerAdapter(**{**shared_config(), "num_layers": 1, "num_single_layers": 1})
@@ -140,6 +140,14 @@ def test_saved_pipeline_makes_the_same(pipeline, tmp_path):
         for item in (pipeline, loaded)
     ]
     assert torch.equal(made[0].latents, made[1].latents)
+
+
+def test_parts_of_a_flux_pipeline_are_taken_over(pipeline, tiny_flux):
+    flux = FluxPipeline.from_pretrained(tiny_flux)
+    own = {"transformer": pipeline.transformer, "decoder": pipeline.decoder}
+    made = MultiLayerPipeline.from_pipe(flux, **own)
+    assert made.vae is flux.vae and made.text_encoder_2 is flux.text_encoder_2
+    assert made.transformer is pipeline.transformer
 
 
 @pytest.mark.parametrize(
