@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -13,6 +14,8 @@ from layerstudio.ui.cli.boundary import USER_ERROR, guarded, one_line
 from layerstudio.ui.cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from layerstudio.pipelines.memory_layout import Dtype
+    from layerstudio.pipelines.multilayer.pieces import FusedLora
     from layerstudio.progress import Progress, ProgressCallback
     from layerstudio.weights.consent import Terms
     from layerstudio.weights.registry import Checkpoint
@@ -200,6 +203,63 @@ def remove(
         return
     for name, count in freed.items():
         typer.echo(one_line(f"{name}: {size(count)} freed"))
+
+
+@app.command("convert")
+@guarded
+def convert(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The new folder.")],
+    name: Annotated[str | None, typer.Argument(help="cld or art; or name the pieces.")] = None,
+    base: Annotated[str, typer.Option(help="FLUX.1: an id, a folder or a hub name.")] = "flux-dev",
+    transformer: Annotated[
+        Path | None, typer.Option(help="Folder of a whole transformer instead of the base's.")
+    ] = None,
+    lora: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE[:WEIGHT]", help="Fused in this order. May be repeated."),
+    ] = None,
+    layer_pe: Annotated[Path | None, typer.Option(help="File with the layers' vectors.")] = None,
+    decoder: Annotated[
+        Path | None, typer.Option(help="Transparency decoder, a file or a folder.")
+    ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option(help="Folder of the inpainting ControlNet, for pictures.")
+    ] = None,
+    adapter_lora: Annotated[
+        list[str] | None, typer.Option(metavar="FILE[:WEIGHT]", help="Fused into the adapter.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="bfloat16, float16 or float32.")] = "bfloat16",
+    as_json: JsonOption = False,
+) -> None:
+    """Make one multi-layer pipeline of what was published in pieces."""
+    from layerstudio.pipelines.multilayer.convert import convert as write
+    from layerstudio.pipelines.multilayer.pieces import chosen_pieces
+    from layerstudio.ui.cli.output import print_json, progress_bar
+
+    pieces = chosen_pieces(
+        name,
+        base,
+        transformer=transformer,
+        loras=_fused(lora),
+        layer_pe=layer_pe,
+        decoder=decoder,
+        adapter=adapter,
+        adapter_loras=_fused(adapter_lora),
+    )
+    with progress_bar("Converting", quiet=as_json) as progress:
+        folder = write(pieces, output, dtype=cast("Dtype", dtype), progress=progress)
+    if as_json:
+        print_json({"folder": str(folder)})
+    else:
+        typer.echo(one_line(str(folder)))
+
+
+def _fused(texts: list[str] | None) -> list[FusedLora]:
+    from layerstudio.pipelines.multilayer.pieces import FusedLora
+    from layerstudio.ui.cli.generate_options import parse_adapter
+
+    given = [parse_adapter(text) for text in texts or ()]
+    return [FusedLora(Path(one["source"]), one.get("weight", 1.0)) for one in given]
 
 
 def size(count: int) -> str:
