@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from layerstudio.pipelines.multilayer.layout.plan import LayerRole
 
-_ROLE_NAMES = {role.value: role for role in LayerRole} | {
+ROLE_NAMES = {role.value: role for role in LayerRole} | {
     "logo": LayerRole.IMAGE,  # LaDeCo's third layer is "logo/image"
     "object": LayerRole.IMAGE,
     "photo": LayerRole.IMAGE,
@@ -94,9 +94,9 @@ def quoted_texts(prompt: str) -> tuple[str, ...]:
 
 def _piece(caption: str) -> tuple[Piece, TextRank | None]:
     prefixed = _PREFIX.fullmatch(caption)
-    if prefixed and prefixed[1].lower() in _ROLE_NAMES:
+    if prefixed and prefixed[1].lower() in ROLE_NAMES:
         name, words = prefixed[1].lower(), prefixed[2].strip()
-        role = _ROLE_NAMES[name]
+        role = ROLE_NAMES[name]
         if role is LayerRole.TEXT:
             return _text_piece(words, _rank(name))
         return Piece(role, words), None

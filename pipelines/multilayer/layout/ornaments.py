@@ -28,7 +28,7 @@ def ornament_boxes(
     rising = chance.random() < 0.5
     boxes: list[Bounds] = []
     for _ in range(count):
-        boxes.append(_free_box(side, inset, extent, (*texts, *boxes), pictures, rising))
+        boxes.append(_free_box(side, inset, extent, texts, boxes, pictures, rising))
     return boxes
 
 
@@ -36,7 +36,8 @@ def _free_box(
     side: float,
     inset: int,
     extent: Extent,
-    forbidden: Sequence[Bounds],
+    texts: Sequence[Bounds],
+    others: Sequence[Bounds],
     pictures: Sequence[Bounds],
     rising: bool,
 ) -> Bounds:
@@ -44,14 +45,16 @@ def _free_box(
     while True:
         size = max(1, min(round(side), min(extent) - 2 * inset))
         places = [Bounds(x, y, size, size) for x, y in _places(size, inset, extent, rising)]
-        free = [box for box in places if not any(box.overlaps(other) for other in forbidden)]
+        # Two that stand close would read as one.
+        forbidden = [*texts, *(box.padded(size) for box in others)]
+        free = [box for box in places if not any(box.overlaps(one) for one in forbidden)]
         for box in free:
             if _shared(box, pictures) <= _COVERED * box.area:
                 return box
         side *= _SHRINK
         if side < least:
-            candidates = free or places
-            return min(candidates, key=lambda box: _shared(box, (*forbidden, *pictures)))
+            taken = (*texts, *others, *pictures)
+            return min(free or places, key=lambda box: _shared(box, taken))
 
 
 def _shared(box: Bounds, others: Sequence[Bounds]) -> int:

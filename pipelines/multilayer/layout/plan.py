@@ -112,7 +112,7 @@ class LayoutPlan:
                 layers=layers,
                 repairs=tuple(data.get("repairs", ())),
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise InvalidRequest(f"This is not a layout: {error}.") from error
 
     def _check(self) -> None:

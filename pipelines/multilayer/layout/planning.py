@@ -1,4 +1,4 @@
-"""What every planner of layouts takes and gives, and planners by name."""
+"""What every planner of layouts takes and gives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken
 from layerstudio.requests import LayerCount
 
-RULES = "rules"
 MIN_SIDE = 16  # pixels: a token
 
 
@@ -75,18 +74,3 @@ class Planner(Protocol):
     ) -> LayoutPlan:
         """The layout; raises ``InvalidRequest`` where none is found and ``Cancelled``."""
         ...
-
-
-def planner_for(name: str) -> Planner:
-    """The planner called ``name``: "rules", or a chat model by its folder or hub id.
-
-    Nothing is downloaded: raises ``MissingWeights`` for a hub id that is not in the cache,
-    ``UnreadableFile`` for a folder that does not exist, ``InvalidRequest`` for other names.
-    """
-    if name == RULES:
-        from layerstudio.pipelines.multilayer.layout.rules import RulePlanner
-
-        return RulePlanner()
-    from layerstudio.pipelines.multilayer.layout.language_model import LanguageModelPlanner
-
-    return LanguageModelPlanner.named(name)

@@ -11,7 +11,8 @@ from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.multilayer.layout.areas import areas_of, grid, picture_cells
 from layerstudio.pipelines.multilayer.layout.captions import TextRank, pieces_of, quoted_texts
 from layerstudio.pipelines.multilayer.layout.plan import LayerRole, LayoutPlan, overlap_score
-from layerstudio.pipelines.multilayer.layout.planning import PlanRequest, planner_for
+from layerstudio.pipelines.multilayer.layout.planners import planner_for
+from layerstudio.pipelines.multilayer.layout.planning import PlanRequest
 from layerstudio.progress import CancelToken
 
 POSTER = (
