@@ -22,6 +22,7 @@ from layerstudio.pipelines.vae_steps import decode_rgb
 from training.multilayer_data import MULTIPLE, Example
 
 CHANNELS = 64  # of a token: 16 latent channels of 2 x 2
+_LEAST_POWER = 1e-6  # directions that fewer pictures than channels leave empty
 
 
 class Codec(Protocol):
@@ -79,11 +80,13 @@ class PatchCodec:
 
     A token is its 16 x 16 pixels, colour on mid grey and alpha, projected on the 64 directions in
     which the data varies most (principal components). It is no VAE: nothing is learned beyond the
-    data it was fitted to, and detail finer than those directions is lost.
+    data it was fitted to, and detail finer than those directions is lost. Directions are scaled by
+    the root of their deviation, half way to equal power: fine detail, which varies little, would
+    else drown in the noise until the very last steps.
     """
 
     def __init__(self, mean: Tensor, directions: Tensor, scale: Tensor) -> None:
-        """``mean`` (1024,), orthonormal ``directions`` (64, 1024), ``scale`` () for unit power."""
+        """``mean`` (1024,), orthonormal ``directions`` (64, 1024), ``scale`` (64,)."""
         self._mean, self._directions, self._scale = mean, directions, scale
         content = b"".join(x.numpy().tobytes() for x in (mean, directions, scale))
         self.name = f"patches-{hashlib.sha256(content).hexdigest()[:12]}"
@@ -95,7 +98,9 @@ class PatchCodec:
         centred = patches - mean
         _, directions = torch.linalg.eigh(centred.T @ centred)
         directions = directions.flip(1)[:, :CHANNELS].T.contiguous()
-        return cls(mean, directions, (centred @ directions.T).square().mean().sqrt())
+        root = (centred @ directions.T).square().mean(0).clamp(min=_LEAST_POWER).sqrt().sqrt()
+        power = ((centred @ directions.T) / root).square().mean()
+        return cls(mean, directions, root * power.sqrt())
 
     @classmethod
     def load(cls, path: Path) -> PatchCodec:

@@ -96,8 +96,9 @@ def _start(settings: Settings) -> MultiLayerTransformer:
     missing = set(report["missing_keys"]) - {"layer_pe"}
     if missing or report["mismatched_keys"]:
         raise MismatchedWeights(f"{str(folder)!r} lacks {len(missing)} of the network's tensors.")
-    if report["missing_keys"]:  # plain FLUX; what loading leaves there is not initialised
-        nn.init.trunc_normal_(network.layer_pe, std=_INIT_DEVIATION)
+    if report["missing_keys"]:  # plain FLUX; loading leaves a parameter without memory
+        vectors = torch.empty(network.layer_pe.shape)
+        network.layer_pe = nn.Parameter(nn.init.trunc_normal_(vectors, std=_INIT_DEVIATION))
     return network
 
 

@@ -111,15 +111,32 @@ def mean_psnr(samples: Sequence[Sample]) -> float:
 
 
 def draw_sheet(results: Mapping[Task, Sequence[Sample]], path: Path) -> None:
-    """For each example four rows: the truth, then each task. Columns: the layers put together,
-    the composite as it was made, the background, foregrounds. Given entries are framed green."""
-    rows = []
+    """Examples in two columns, four rows of each: the truth, then each task. From left to right:
+    the layers put together, the composite as it was made, the background, foregrounds. What is
+    given is framed green."""
+    blocks = []
     for samples in zip(*results.values(), strict=True):
-        rows.append(_truth_row(samples[0].example))
-        rows.extend(_row(sample) for sample in samples)
-    width = max(row.shape[1] for row in rows)
-    padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), "edge") for row in rows]
-    Image.fromarray(to_u8(np.concatenate(padded))).save(path)
+        rows = [_truth_row(samples[0].example), *(_row(sample) for sample in samples)]
+        blocks.append(np.concatenate(rows))
+    half = -(-len(blocks) // 2)
+    sheet = _beside([_below(blocks[:half]), *([_below(blocks[half:])] if blocks[half:] else [])])
+    Image.fromarray(to_u8(sheet)).save(path)
+
+
+def _below(pictures: Sequence[F32]) -> F32:
+    width = max(picture.shape[1] for picture in pictures)
+    return np.concatenate([_filled(picture, 0, width - picture.shape[1]) for picture in pictures])
+
+
+def _beside(pictures: Sequence[F32]) -> F32:
+    height = max(picture.shape[0] for picture in pictures)
+    padded = [_filled(picture, height - picture.shape[0], _GAP) for picture in pictures]
+    return np.concatenate(padded, axis=1)
+
+
+def _filled(picture: F32, below: int, right: int) -> F32:
+    """White added."""
+    return np.pad(picture, ((0, below), (0, right), (0, 0)), constant_values=1)
 
 
 def _truth_row(example: Example) -> F32:
