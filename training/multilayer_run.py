@@ -98,7 +98,7 @@ class Run:
         self.accelerator.end_training()
 
     def _one_step(self) -> dict[str, float]:
-        """One optimizer step; what it was like."""
+        """One optimizer step; its rate, gradient norm and losses (of the tasks that it had)."""
         settings = self.settings
         rate = settings.rate * rate_factor(self.step, settings)
         for group in self.optimizer.param_groups:
@@ -128,7 +128,8 @@ class Run:
                 advice="Lower --rate, or train with --precision bf16 or no.",
             )
         names = ("loss", *(f"loss_{task}" for task in TASKS))
-        return {"rate": rate, "norm": norm, **dict(zip(names, means, strict=True))}
+        seen = {name: mean for name, mean in zip(names, means, strict=True) if not math.isnan(mean)}
+        return {"rate": rate, "norm": norm, **seen}
 
     def _batch(self, micro: int) -> Batch:
         """This device's documents, while those of the next sequence are being read."""
