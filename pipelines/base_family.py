@@ -18,6 +18,8 @@ from layerstudio.pipelines.base_models import Found
 from layerstudio.pipelines.needs import is_registered
 from layerstudio.weights.registry import checkpoint
 
+_FLUX = FluxTransformer2DModel
+
 
 def check_base(found: Found, family: Family) -> None:
     """Raise ``InvalidRequest`` for a base of another family, ``MismatchedWeights`` for one whose
@@ -29,7 +31,8 @@ def check_base(found: Found, family: Family) -> None:
     if recognised is not None and recognised.family != family:
         raise _refused(found, recognised.title, family)
     if found.path.is_dir():
-        _check_denoiser(found)
+        name = "unet" if (found.path / "unet").is_dir() else "transformer"
+        check_network(found, name, UNet2DConditionModel if name == "unet" else _FLUX)
 
 
 def _refused(found: Found, what: str, family: Family) -> InvalidRequest:
@@ -39,10 +42,11 @@ def _refused(found: Found, what: str, family: Family) -> InvalidRequest:
     )
 
 
-def _check_denoiser(found: Found) -> None:
-    """Diffusers fills missing tensors with random numbers and says so in a log line only."""
-    name = "unet" if (found.path / "unet").is_dir() else "transformer"
-    kind: Any = UNet2DConditionModel if name == "unet" else FluxTransformer2DModel
+def check_network(found: Found, name: str, kind: Any) -> None:
+    """Raise ``MismatchedWeights`` unless the folder ``name`` holds a whole network of ``kind``.
+
+    Diffusers fills missing tensors with random numbers and says so in a log line only.
+    """
     pattern = f"*.{found.variant}*.safetensors" if found.variant else "*.safetensors"
     stored: dict[str, tuple[int, ...]] = {}
     for path in sorted((found.path / name).glob(pattern)):

@@ -7,20 +7,20 @@ from dataclasses import replace
 
 from layerstudio.document import Document, Provenance
 from layerstudio.errors import InvalidRequest
-from layerstudio.generate_request import INPUT_ROLES, GenerateRequest, InputPicture, InputRole
+from layerstudio.generate_request import (
+    INPUT_ROLES,
+    GenerateRequest,
+    InputDocument,
+    InputPicture,
+    InputRole,
+)
 from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.io.picture import PictureSource, read_picture
 from layerstudio.picture import Picture
-from layerstudio.pipelines.methods import DEFAULT_GENERATE, MethodCard, load_generator
+from layerstudio.pipelines.methods import DEFAULT_GENERATE, load_generator
 from layerstudio.pipelines.recording import signed, title_of
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
-
-# What few methods take: the others refuse it, as ignoring it would be no answer.
-_SPECIAL = (
-    "layers", "planner", "layout", "true_guidance", "layer_guidance", "document", "locked",
-    "regenerate",
-)  # fmt: skip
 
 
 def generate(
@@ -45,7 +45,6 @@ def generate(
     cancel.check()
     found = _read(request, pictures or {}, limits or DEFAULT_LIMITS)
     method = load_generator(request.method or DEFAULT_GENERATE)
-    _refuse_untaken(request, method.card)
     resolved = method.resolve(replace(request, inputs=_described(found)), found)
     cancel.check()
     documents = method.run(
@@ -67,6 +66,15 @@ def require_same(picture: Picture, sha256: str, what: str) -> None:
         raise InvalidRequest(
             f"{what} is not the picture that this recipe was made with: its pixels differ.",
             advice="Give the picture as it was, or give another one explicitly.",
+        )
+
+
+def require_same_document(document: InputDocument, sha256: str) -> None:
+    """Raise ``InvalidRequest`` unless that is the hash recorded ("" fits any)."""
+    if document.sha256 and document.sha256 != sha256:
+        raise InvalidRequest(
+            f"{document.source!r} is not the document that this recipe was made with.",
+            advice="Give the file as it was, or another one with sha256 left empty.",
         )
 
 
@@ -101,21 +109,6 @@ def _described(pictures: Mapping[InputRole, Picture]) -> tuple[InputPicture, ...
         InputPicture(role=role, source=picture.source or "", sha256=picture.sha256)
         for role, picture in pictures.items()
     )
-
-
-def _refuse_untaken(request: GenerateRequest, card: MethodCard) -> None:
-    unset = GenerateRequest()
-    for name in _SPECIAL:
-        if getattr(request, name) != getattr(unset, name) and name not in card.inputs:
-            raise InvalidRequest(
-                f"The method {card.id!r} takes no {name.replace('_', ' ')}.",
-                advice="Leave it out, or choose a method that makes all layers at once.",
-            )
-    if request.boxes and not request.foregrounds and "layout" not in card.inputs:
-        raise InvalidRequest(
-            f"{len(request.boxes)} boxes for 0 foregrounds.",
-            advice="Give each foreground its box, or none.",
-        )
 
 
 def _recorded(document: Document, request: GenerateRequest) -> Document:

@@ -53,7 +53,7 @@ class Wanted:
     """A pipeline class with weights: whatever is equal in all of this need not be loaded again.
 
     ``base_id`` is the registry's base of the family, with whose tokenizers single files are read;
-    ``placement`` whatever else the pipeline was set up for.
+    ``placement`` whatever else the pipeline was set up for. ``check`` looks at the base first.
     """
 
     kind: type[Any]
@@ -65,6 +65,7 @@ class Wanted:
     controlnet: Adapter | None = None
     ip_adapter: Adapter | None = None
     placement: tuple[Hashable, ...] = ()
+    check: Callable[[Found, Family], None] = check_base
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def load(wanted: Wanted) -> Any:
 
 def _base(wanted: Wanted) -> Any:
     found = wanted.base
-    check_base(found, wanted.family)
+    wanted.check(found, wanted.family)
     options: dict[str, Any] = {"local_files_only": True, "dtype": wanted.dtype}
     if wanted.family == "sd15":
         options |= {"safety_checker": None, "requires_safety_checker": False}

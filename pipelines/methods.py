@@ -81,6 +81,7 @@ _METHODS: dict[str, str] = {
     "layerdiffuse-sdxl": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSDXL",
     "layerdiffuse-sd15": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSD15",
     "layerdiffuse-flux": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseFlux",
+    "art": "layerstudio.pipelines.multilayer.method_art:ArtMethod",
 }
 DEFAULT_DECOMPOSE = "flat"
 DEFAULT_GENERATE = "layerdiffuse-sdxl"

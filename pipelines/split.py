@@ -57,8 +57,11 @@ def split(
     )
 
 
-def find_layer(document: Document, layer: str | Sequence[int]) -> NodePath:
-    """The path of the one layer meant; raises ``InvalidRequest`` if none or several are."""
+def find_node(document: Document, layer: str | Sequence[int]) -> NodePath:
+    """The path of the one layer or group meant; raises ``InvalidRequest`` if none or several are.
+
+    ``layer`` is a name, a path of child indices, or that path as "0.2".
+    """
     nodes = dict(document.walk())
     if not isinstance(layer, str):
         found = [path for path in nodes if path == tuple(layer)]
@@ -75,12 +78,18 @@ def find_layer(document: Document, layer: str | Sequence[int]) -> NodePath:
         raise InvalidRequest(
             f"There is no layer {layer!r}.", advice="`layerstudio inspect` lists them."
         )
-    node = nodes[found[0]]
+    return found[0]
+
+
+def find_layer(document: Document, layer: str | Sequence[int]) -> NodePath:
+    """The path of the one layer meant; raises ``InvalidRequest`` if it is a group or empty."""
+    path = find_node(document, layer)
+    node = document.at(path)
     if isinstance(node, Group):
         raise InvalidRequest(f"{node.name!r} is a group.", advice="Name one of its layers.")
     if not node.pixels[..., 3].any():
         raise InvalidRequest(f"The layer {node.name!r} is empty, so there is nothing to split.")
-    return found[0]
+    return path
 
 
 def _decomposed(

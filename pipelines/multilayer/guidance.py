@@ -9,11 +9,8 @@ import torch
 from torch import Tensor
 
 from layerstudio.models.packing import Packing
+from layerstudio.pipelines.multilayer.published import EMBEDDED_GUIDANCE, TRUE_GUIDANCE
 
-# ART's published defaults: guidance of the distilled model, and true classifier-free guidance with
-# the empty prompt besides.
-EMBEDDED = 4.0
-TRUE = 3.5
 # BizGen (arXiv:2503.20672, published code): the map is used in the late half of the schedule, and
 # a region's own prompt is mixed with this share of the whole picture's.
 _LATE = 0.5
@@ -27,8 +24,8 @@ class Guidance:
     ``global_share`` is how much of the whole prompt a layer with a prompt of its own keeps, 0..1.
     """
 
-    embedded: float = EMBEDDED
-    true: float = TRUE
+    embedded: float = EMBEDDED_GUIDANCE
+    true: float = TRUE_GUIDANCE
     of_layers: Mapping[int, float] = field(default_factory=dict)
     global_share: float = GLOBAL_SHARE
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from diffusers.loaders.lora_pipeline import FluxLoraLoaderMixin
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+    FlowMatchEulerDiscreteScheduler,
+)
 from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
 
 from layerstudio.composite import composite_pixels
 from layerstudio.document import Document
@@ -21,13 +25,16 @@ from layerstudio.errors import InvalidRequest
 from layerstudio.generate_request import MAX_STEPS
 from layerstudio.geometry import Bounds
 from layerstudio.models.memory import released
-from layerstudio.models.multilayer_adapter import DEFAULT_SCALE
+from layerstudio.models.multilayer_adapter import DEFAULT_SCALE, MultiLayerAdapter
+from layerstudio.models.multilayer_decoder import MultiLayerDecoder
+from layerstudio.models.multilayer_dit import MultiLayerTransformer
 from layerstudio.models.regions import Regions, patchify
 from layerstudio.pipelines.multilayer.boxes import MULTIPLE, regions_of
 from layerstudio.pipelines.multilayer.decoding import FIRST_FOREGROUND, Colour, decode_layers
 from layerstudio.pipelines.multilayer.documents import document_of
 from layerstudio.pipelines.multilayer.encoding import encode_text, given_tokens, picture_condition
 from layerstudio.pipelines.multilayer.guidance import Guidance
+from layerstudio.pipelines.multilayer.published import STEPS
 from layerstudio.pipelines.multilayer.sampling import Order, Sampler, Text
 from layerstudio.pipelines.multilayer.schedule import noise_levels
 from layerstudio.pipelines.output import LayerStackOutput
@@ -40,7 +47,6 @@ from layerstudio.pipelines.steps import (
 )
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
 
-STEPS = 28
 _LATENT_CHANNELS = 16
 _SAMPLED = 0.85  # share of the whole job
 
@@ -61,16 +67,17 @@ class MultiLayerPipeline(DiffusionPipeline, FluxLoraLoaderMixin):
 
     def __init__(
         self,
-        scheduler: Any,
-        vae: Any,
-        text_encoder: Any,
-        tokenizer: Any,
-        text_encoder_2: Any,
-        tokenizer_2: Any,
-        transformer: Any,
-        decoder: Any,
-        adapter: Any = None,
+        scheduler: FlowMatchEulerDiscreteScheduler,
+        vae: AutoencoderKL,
+        text_encoder: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        text_encoder_2: T5EncoderModel,
+        tokenizer_2: T5Tokenizer,
+        transformer: MultiLayerTransformer,
+        decoder: MultiLayerDecoder,
+        adapter: MultiLayerAdapter | None = None,
     ) -> None:
+        """Typed in full because ``from_pipe`` passes on only what has the type said here."""
         super().__init__()
         self.register_modules(
             scheduler=scheduler,

@@ -146,7 +146,7 @@ class TestFrom:
         (["a", "--parity", "exact"], "'cli'"),
         (["a", "--dtype", "int8"], "float16"),
         (["a", "--lora", "x:1000"], "adapter's weight"),
-        (["a", "--box", "1,2,3,4"], "boxes"),
+        (["a", "--box", "1,2,3,4", "--foreground", "b", "--foreground", "c"], "boxes"),
         (["a", "--image", "missing.png"], "does not exist"),
         (["a", "--prompt-file", "x.txt"], "either"),
         (["--prompt-file", "missing.txt"], "does not exist"),

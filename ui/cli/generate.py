@@ -54,6 +54,13 @@ def generate(
     patch_strength: given.PatchStrengthOption = None,
     augment: given.AugmentOption = None,
     parity: given.ParityOption = None,
+    layers: given.LayersOption = None,
+    planner: given.PlannerOption = None,
+    true_guidance: given.TrueGuidanceOption = None,
+    layer_guidance: given.LayerGuidanceOption = None,
+    document: given.DocumentOption = None,
+    keep: given.KeepOption = None,
+    regenerate: given.RegenerateOption = None,
     device: given.DeviceOption = None,
     dtype: given.DtypeOption = None,
     attention: given.AttentionOption = None,
@@ -105,6 +112,8 @@ def _stem(request: GenerateRequest | DecomposeRequest) -> str:
     if isinstance(request, DecomposeRequest):
         return title_of(request.source)["title"] if request.source else "picture"
     words = (request.prompt or ", ".join(request.foregrounds)).split()
+    if not words and request.document is not None:
+        return Path(request.document.source).stem
     return " ".join(words[:8])
 
 

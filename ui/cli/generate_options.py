@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from layerstudio.ui.cli.options import parse_box
+from layerstudio.ui.cli.options import parse_box, parse_layers
 
 if TYPE_CHECKING:
     from layerstudio.generate_request import InputRole
@@ -37,7 +37,7 @@ ForegroundOption = Annotated[
 BackgroundOption = Annotated[str | None, typer.Option(help="The text of what is behind them.")]
 ForegroundBoxOption = Annotated[
     list[str] | None,
-    typer.Option("--box", "--boxes", metavar="X,Y,W,H", help="A foreground's place, in order."),
+    typer.Option("--box", "--boxes", metavar="X,Y,W,H", help="A layer's place, bottom to top."),
 ]
 SizeOption = Annotated[
     str | None, typer.Option(metavar="WxH", help="In pixels, such as 1024x1024.")
@@ -87,6 +87,32 @@ AugmentOption = Annotated[
 ParityOption = Annotated[
     Literal["cli"] | None, typer.Option(help="Sample as the published script does.")
 ]
+LayersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--layers", "-n", metavar="N|auto", help="Layers to lay out, the background counted."
+    ),
+]
+PlannerOption = Annotated[
+    str | None, typer.Option(help="What lays layers out: rules, or a chat model.")
+]
+TrueGuidanceOption = Annotated[
+    float | None, typer.Option(help="Classifier-free guidance beside the embedded one; 1 is none.")
+]
+LayerGuidanceOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME:SCALE", help="Guidance of one layer. May be repeated."),
+]
+DocumentOption = Annotated[
+    Path | None,
+    typer.Option(help="A layered file of which --regenerate, or all but --keep, is made anew."),
+]
+KeepOption = Annotated[
+    list[str] | None, typer.Option("--keep", metavar="NAME", help="A layer that stays.")
+]
+RegenerateOption = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="A layer to make anew. May be repeated.")
+]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 DtypeOption = Annotated[
     Literal["auto", "float32", "float16", "bfloat16"] | None, typer.Option(help="Precision.")
@@ -103,6 +129,7 @@ OffloadOption = Annotated[
 _PLAIN = (
     "prompt", "method", "mode", "background", "seed", "count", "steps", "guidance", "strength",
     "ending_step", "scheduler", "base", "variant", "patch_strength", "augment", "parity",
+    "planner", "true_guidance",
 )  # fmt: skip
 _ROLES: dict[str, InputRole] = {
     "image": "image",
@@ -121,6 +148,7 @@ def request_fields(options: Mapping[str, Any]) -> dict[str, Any]:
         fields["negative_prompt"] = options["negative"]
     if options["foregrounds"]:
         fields["foregrounds"] = options["foregrounds"]
+    fields |= _layer_fields(options)
     if options["prompt_file"] is not None:
         fields["prompt"] = _prompt_from(options["prompt_file"], options["prompt"])
     if options["size"] is not None:
@@ -132,6 +160,26 @@ def request_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("controlnet", "ip_adapter"):
         if options[name] is not None:
             fields[name] = parse_adapter(options[name])
+    return fields
+
+
+def _layer_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What methods take that make all layers at once."""
+    fields: dict[str, Any] = {}
+    if options["layers"] is not None:
+        fields["layers"] = parse_layers(options["layers"])
+    is_laid_out_anew = options["layers"] is not None or options["planner"] is not None
+    if is_laid_out_anew:  # whatever places a recipe has
+        fields["boxes"] = ()
+    if is_laid_out_anew or options["boxes"]:
+        fields["layout"] = None
+    if options["layer_guidance"]:
+        fields["layer_guidance"] = [parse_named(text) for text in options["layer_guidance"]]
+    if options["document"] is not None:
+        fields["document"] = {"source": str(options["document"])}
+    if options["keep"] or options["regenerate"]:  # one replaces the other of a recipe
+        fields["locked"] = options["keep"] or ()
+        fields["regenerate"] = options["regenerate"] or ()
     return fields
 
 
@@ -162,6 +210,14 @@ def parse_adapter(text: str) -> dict[str, Any]:
         return {"source": source, "weight": float(weight)} if source else {"source": text}
     except ValueError:
         return {"source": text}
+
+
+def parse_named(text: str) -> tuple[str, float]:
+    """ "NAME:3.0"; raises ``typer.BadParameter``."""
+    found = re.fullmatch(r"(.+):\s*(\d+(?:\.\d*)?|\.\d+)\s*", text, re.DOTALL)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is not a name and a number such as Title:3.0.")
+    return found[1], float(found[2])
 
 
 def _prompt_from(path: Path, prompt: str | None) -> str:
