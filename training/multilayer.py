@@ -26,6 +26,8 @@ def main() -> None:
         Run(parse_settings()).train()
     except LayerStudioError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Stopped; the same command goes on from the last checkpoint.")
 
 
 if __name__ == "__main__":

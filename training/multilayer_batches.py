@@ -23,7 +23,7 @@ from layerstudio.models.regions import Regions
 from layerstudio.pipelines.multilayer.sampling import Text
 from layerstudio.pipelines.multilayer.schedule import noise_levels, shift_of
 from training.multilayer_codec import Codec, encoded
-from training.multilayer_data import FIRST_FOREGROUND, merged
+from training.multilayer_data import FIRST_FOREGROUND, MOST_FOREGROUNDS, merged
 from training.multilayer_settings import Settings, Timesteps
 from training.multilayer_sources import Source
 from training.multilayer_tasks import TASKS, Task, clean_entries
@@ -52,10 +52,20 @@ class Item:
 class Items:
     """The documents of a run by position."""
 
-    def __init__(self, source: Source, codec: Codec, reader: Reader, settings: Settings) -> None:
+    def __init__(
+        self,
+        source: Source,
+        codec: Codec,
+        reader: Reader,
+        settings: Settings,
+        *,
+        most: int = MOST_FOREGROUNDS,
+    ) -> None:
+        """``most`` foregrounds are what the network has layers for; more are merged."""
         self._source = source
         self._reader = reader
         self._settings = settings
+        self._most = most
         self._shares = np.array(settings.shares) / sum(settings.shares)
         # By identity: sources hand out the same example again, and what is merged is new.
         self._encoded = lru_cache(_KEPT)(partial(encoded, codec))
@@ -64,7 +74,7 @@ class Items:
         settings = self._settings
         rng = np.random.default_rng([settings.seed, position])
         example = self._source.example(self._number(position))
-        example = merged(example, rng, probability=settings.merge)
+        example = merged(example, rng, probability=settings.merge, most=self._most)
         task = TASKS[int(rng.choice(len(TASKS), p=self._shares))]
         regions, tokens, prompt = example.regions, self._encoded(example), example.prompt
         if rng.random() < settings.caption_share:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from layerstudio.errors import MismatchedWeights, MissingWeights
 from layerstudio.models.multilayer_dit import MultiLayerTransformer
-from training.multilayer_settings import Precision, Settings
+from training.multilayer_settings import Settings
 
 # CLD's published targets; the projection out of double blocks that it also names does not exist.
 LORA_TARGETS = (
@@ -33,7 +33,7 @@ def built(settings: Settings) -> MultiLayerTransformer:
     network = _start(settings)
     network.register_to_config(clean_tokens=settings.picture_share + settings.layers_share > 0)
     if settings.kind == "lora":
-        _freeze(network, settings.precision)
+        network.requires_grad_(False)
         network.add_adapter(
             LoraConfig(
                 r=settings.rank,
@@ -91,7 +91,11 @@ def _start(settings: Settings) -> MultiLayerTransformer:
             f"{str(folder)!r} holds no transformer.",
             advice="Give --transformer or --base a folder in diffusers' layout.",
         )
-    loaded: Any = MultiLayerTransformer.from_pretrained(folder, output_loading_info=True)
+    # What is frozen needs no more than the precision that it runs in.
+    dtype = _HALVES.get(settings.precision) if settings.kind == "lora" else None
+    loaded: Any = MultiLayerTransformer.from_pretrained(
+        folder, output_loading_info=True, dtype=dtype or torch.float32
+    )
     network, report = loaded
     missing = set(report["missing_keys"]) - {"layer_pe"}
     if missing or report["mismatched_keys"]:
@@ -100,9 +104,3 @@ def _start(settings: Settings) -> MultiLayerTransformer:
         vectors = torch.empty(network.layer_pe.shape)
         network.layer_pe = nn.Parameter(nn.init.trunc_normal_(vectors, std=_INIT_DEVIATION))
     return network
-
-
-def _freeze(network: MultiLayerTransformer, precision: Precision) -> None:
-    network.requires_grad_(False)
-    if precision in _HALVES:
-        nn.Module.to(network, _HALVES[precision])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
@@ -22,7 +23,8 @@ from layerstudio.errors import InvalidRequest, NumericalFailure
 from layerstudio.models.multilayer_dit import MultiLayerTransformer
 from training.multilayer_batches import Batch, Item, Items
 from training.multilayer_checkpoint import Checkpoints
-from training.multilayer_log import Table, track, trackers
+from training.multilayer_data import FIRST_FOREGROUND, merged
+from training.multilayer_log import Row, Table, track, trackers
 from training.multilayer_loss import Loss, flow_loss, packing_of
 from training.multilayer_materials import Materials
 from training.multilayer_network import built, save_network, trained
@@ -64,10 +66,15 @@ class Run:
         self.step = self._checkpoints.restore(
             self._weights, self.optimizer, self.average, self.accelerator
         )
+        self._most = self.network.config["max_layer_num"] - FIRST_FOREGROUND
         self._items = Items(
-            self.materials.source, self.materials.codec, self.materials.reader, settings
+            self.materials.source,
+            self.materials.codec,
+            self.materials.reader,
+            settings,
+            most=self._most,
         )
-        self._ahead = ThreadPoolExecutor(1)
+        self._ahead: Executor
         self._next: tuple[int, Future[list[Item]]] | None = None
 
     @property
@@ -83,19 +90,25 @@ class Run:
         if trackers():
             self.accelerator.init_trackers("tensorboard")
         started = time.monotonic()
-        while self.step < settings.steps:
-            values = self._one_step()
-            self.step = done = self.step + 1
-            last = done == settings.steps
-            if log and (done % settings.log_every == 0 or last):
+        with ThreadPoolExecutor(1) as self._ahead:
+            while self.step < settings.steps:
+                values = self._one_step()
+                self.step += 1
                 seconds = round(time.monotonic() - started, 2)
-                log.add({"step": done, "seconds": seconds, **values})
-                track(self.accelerator, values, done)
-            if done % settings.save_every == 0 or last:
-                self._save(done)
-            if settings.sample_every and (done % settings.sample_every == 0 or last):
-                self._sample(done, samples)
+                self._after_step({"step": self.step, "seconds": seconds, **values}, log, samples)
         self.accelerator.end_training()
+
+    def _after_step(self, row: Row, log: Table | None, samples: Table | None) -> None:
+        """Logs, checkpoints and samples when it is time, and after the last step."""
+        settings, done = self.settings, self.step
+        last = done == settings.steps
+        if log and (done % settings.log_every == 0 or last):
+            log.add(row)
+            track(self.accelerator, row, done)
+        if done % settings.save_every == 0 or last:
+            self._save(done)
+        if settings.sample_every and (done % settings.sample_every == 0 or last):
+            self._sample(done, samples)
 
     def _one_step(self) -> dict[str, float]:
         """One optimizer step; its rate, gradient norm and losses (of the tasks that it had)."""
@@ -175,7 +188,11 @@ class Run:
     def previewer(self) -> Previewer:
         source = self.materials.source
         count = min(self.settings.samples, source.size or self.settings.samples)
-        examples = [source.example(number) for number in range(count)]
+        # Where there are more layers than the network knows, the same are merged each time.
+        examples = [
+            merged(source.example(k), np.random.default_rng(k), probability=0, most=self._most)
+            for k in range(count)
+        ]
         return Previewer(examples, self.materials.codec, self.materials.reader)
 
     @contextmanager

@@ -42,7 +42,7 @@ class FluxReader:
                 advice="Give a FLUX.1 checkpoint in diffusers' layout as base.",
             )
         pipeline: Any = FluxPipeline.from_pretrained(
-            folder, transformer=None, vae=None, torch_dtype=torch.bfloat16
+            folder, transformer=None, vae=None, dtype=torch.bfloat16
         )
         self._pipeline = pipeline.to(device)
         self._length = length

@@ -122,11 +122,12 @@ def test_what_is_trained_is_saved_as_the_average_and_samples_are_drawn(settings)
     assert sheet.ndim == 3 and sheet.std() > 10
 
 
-def test_half_precision_and_checkpointing_train_too(settings):
+@pytest.mark.parametrize("kind", ["full", "lora"])
+def test_half_precision_and_checkpointing_train_too(settings, kind):
     losses = []
     for changes in ({"out": settings.out + "-plain"}, {"precision": "bf16", "checkpointing": True}):
         AcceleratorState._reset_state(True)
-        run = Run(replace(settings, steps=1, **changes))
+        run = Run(replace(settings, steps=1, kind=kind, sample_every=1, **changes))
         run.train()
         losses.append(float(rows(run.folder / "log.csv")[0]["loss"]))
     assert losses[1] == pytest.approx(losses[0], rel=0.02) and losses[0] != losses[1]
