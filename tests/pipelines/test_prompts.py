@@ -5,6 +5,7 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
 from layerstudio.errors import InvalidRequest
+from layerstudio.pipelines.embedding_cache import EMBEDDINGS
 from layerstudio.pipelines.prompt_chunks import MAX_CHUNKS, empty_chunk, token_chunks
 from layerstudio.pipelines.prompts import encode_sd15, encode_sdxl
 
@@ -197,6 +198,7 @@ def test_the_empty_piece_is_the_empty_prompt(sdxl):
 
 
 def test_a_text_is_read_once_for_all_runs(sdxl):
+    EMBEDDINGS.clear()  # other tests have had the empty piece read already
     calls = []
     hooks = [
         encoder.register_forward_hook(lambda module, *_: calls.append(module))

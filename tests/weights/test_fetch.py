@@ -20,7 +20,10 @@ def concrete(pattern):
     return pattern.replace("*", "part.json")
 
 
-@pytest.mark.parametrize("row", registry.checkpoints(), ids=lambda row: row.id)
+PUBLISHED = [row for row in registry.checkpoints() if not row.withdrawn]
+
+
+@pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: row.id)
 def test_every_row_is_pulled_located_verified_and_removed(hub, row):
     files = {concrete(path): f"{row.id} {path}".encode() for path in row.patterns}
     hub.publish(row.repository, files | {"unrelated.bin": b"x"}, gated=row.gated)
