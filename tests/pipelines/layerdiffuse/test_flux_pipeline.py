@@ -196,7 +196,7 @@ class TestPictures:
         assert [report.preview is not None for report in reports[:4]] == [True] * 3 + [False]
 
     def test_in_bfloat16(self, tiny_flux, flux_files):
-        options = {"torch_dtype": torch.bfloat16}
+        options = {"dtype": torch.bfloat16}
         pipeline = quiet(LayerDiffuseFluxPipeline.from_pretrained(tiny_flux, **options))
         pipeline.load_layerdiffuse(*flux_files)
         found = pipeline("a fox", image=picture(128, 64), output_type="pt", **FAST)

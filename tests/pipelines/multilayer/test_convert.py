@@ -164,7 +164,7 @@ def test_half_precision_is_rounded_once(cld, tmp_path):
     found = state_of(folder / "transformer")
     assert_equal(found, {key: value.bfloat16() for key, value in expected.items()})
     assert {value.dtype for value in state_of(folder / "decoder").values()} == {torch.float32}
-    assert MultiLayerPipeline.from_pretrained(folder, torch_dtype=torch.bfloat16).adapter is None
+    assert MultiLayerPipeline.from_pretrained(folder, dtype=torch.bfloat16).adapter is None
 
 
 def test_arts_training_with_a_style_of_ones_own(published, cld, tmp_path):
