@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from seeded import seed_module
 from tiny_fixtures import one_thread, tiny_flux  # noqa: F401
 
+import training
 from layerstudio.document import Document, Layer
 from layerstudio.errors import (
     InvalidRequest,
@@ -31,7 +32,10 @@ from layerstudio.pipelines.multilayer.pipeline import MultiLayerPipeline
 from training.multilayer_network import apply_lora, built, trained
 from training.multilayer_run import Run, rate_factor
 from training.multilayer_settings import Settings, load_settings, parse_settings
+from training.multilayer_tasks import TASKS
 
+# Decibels; each about 3 below what was measured. The codec alone allows 33.
+BOUNDS = {"text": 22.0, "picture": 23.0, "layers": 20.5}
 NETWORK = {
     "num_layers": 1, "num_single_layers": 1, "attention_head_dim": 16, "num_attention_heads": 2,
     "joint_attention_dim": 64, "pooled_projection_dim": 64, "axes_dims_rope": [4, 6, 6],
@@ -266,18 +270,14 @@ class TestSettings:
         assert rate_factor(99, replace(settings, decay=False)) == 1.0
 
 
-def picture_of_a_run(path: Path) -> dict[str, float]:
-    return {name: float(value) for name, value in rows(path)[-1].items()}
-
-
 @pytest.mark.slow
-def test_toy_run_learns_eight_designs_by_heart(tmp_path):
-    """A shorter form of the documented toy run (training/multilayer_toy.json)."""
-    toy = load_settings(Path("training/multilayer_toy.json"))
-    run = Run(replace(toy, out=str(tmp_path), steps=300, sample_every=300, samples=4))
-    run.train()
-    log = rows(tmp_path / "log.csv")
-    first, last = float(log[0]["loss"]), np.mean([float(row["loss"]) for row in log[-3:]])
-    assert last < first / 6
-    psnr = picture_of_a_run(tmp_path / "samples.csv")
-    assert psnr["psnr_text"] > 18 and psnr["psnr_picture"] > 19 and psnr["psnr_layers"] > 18
+def test_a_toy_run_learns_designs_by_heart(tmp_path):
+    """The documented run (training/multilayer_toy.json) with half the designs and fewer steps."""
+    toy = load_settings(Path(training.__file__).parent / "multilayer_toy.json")
+    short = replace(toy, count=4, samples=4, batch=4, steps=300, sample_every=300)
+    Run(replace(short, out=str(tmp_path))).train()
+    losses = [float(row["loss"]) for row in rows(tmp_path / "log.csv")]
+    assert np.mean(losses[-3:]) < losses[0] / 4
+    (psnr,) = rows(tmp_path / "samples.csv")
+    for task in TASKS:
+        assert float(psnr[f"psnr_{task}"]) > BOUNDS[task], task
