@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from layerstudio.color import F32, U8, to_u8
+from layerstudio.color import F32, U8, premultiply, to_u8
 from layerstudio.composite import composite
 from layerstudio.document import BlendMode, Document, Group, Layer, Node, Role, clipping_runs
 from layerstudio.geometry import Bounds
+from layerstudio.ops.bake import bake_unsupported
 
 _PLAIN = (BlendMode.NORMAL, BlendMode.PASS_THROUGH)
 _UNSEEN = 0.5 / 255  # a change that 8 bits cannot hold
+_MOST_DIFFERENT = 4 / 255
 Path = tuple[int, ...]
 
 
@@ -22,23 +24,46 @@ def flattened(document: Document) -> list[tuple[Layer, str]]:
 
     A layer with what is clipped to it is one; opacity, masks and groups are baked in. A layer that
     blends otherwise than normally becomes the change that it makes to the picture below, with the
-    least alpha that can make it, so that the stack still composites to the same picture.
+    least alpha that can make it. The stack composites to the same picture within 4/255.
     """
-    units = list(_units(document.children, (), plain=True))
+    stack = list(_by_units(document))
+    plain = Document(document.extent, tuple(layer for layer, _ in stack))
+    if _difference(composite(document), composite(plain)) > _MOST_DIFFERENT:
+        # A group's own opacity or mask over children that overlap, or modes inside of isolated
+        # groups: then layers take the colours that they end up with.
+        return list(_baked(document))
+    return stack
+
+
+def _by_units(document: Document) -> Iterator[tuple[Layer, str]]:
     done: list[Path] = []
-    stack = []
-    for paths, base, plain in units:
+    for paths, base, plain in _units(document.children, (), plain=True):
         if plain:
             pixels = to_u8(composite(_only(document, paths)))
         else:
             before = composite(_only(document, done))
             pixels = _change(before, composite(_only(document, [*done, *paths])))
         done.extend(paths)
-        layer = Layer(base.name, Bounds.full(document.extent), pixels, role=_role(base))
-        layer = layer.cropped_to_content()
-        if not layer.is_empty:
-            stack.append((layer, _caption(base)))
-    return stack
+        yield from _shown(document, pixels, base)
+
+
+def _baked(document: Document) -> Iterator[tuple[Layer, str]]:
+    plain, _ = bake_unsupported(document, frozenset({BlendMode.NORMAL}))
+    for paths, base, _ in _units(plain.children, (), plain=True):
+        yield from _shown(plain, to_u8(composite(_only(plain, paths))), base)
+
+
+def _shown(document: Document, pixels: U8, node: Node) -> Iterator[tuple[Layer, str]]:
+    """The node with its ``pixels`` of the whole canvas, unless there is nothing on them."""
+    whole = Layer(node.name, Bounds.full(document.extent), pixels, role=_role(node))
+    layer = whole.cropped_to_content()
+    if not layer.is_empty:
+        yield layer, _caption(node)
+
+
+def _difference(one: F32, other: F32) -> float:
+    """The largest, in [0, 1], of premultiplied colour and alpha."""
+    return float(np.abs(premultiply(one) - premultiply(other)).max())
 
 
 def _units(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from document_strategies import documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -81,6 +83,18 @@ class TestFlattening:
         plain = Document(CANVAS, tuple(item for item, _ in layers))
         difference = composite(plain) - composite(document)
         assert np.abs(difference).max() * 255 <= 3
+
+    @settings(max_examples=60, deadline=None)
+    @given(documents())
+    def test_random_trees_keep_their_picture(self, document):
+        page = np.full((*document.extent.shape, 4), 255, np.uint8)
+        page[..., 0] = 90
+        below = Layer("page", Bounds.full(document.extent), page)
+        document = replace(document, children=(below, *document.children))
+        layers = [item for item, _ in flattened(document)]
+        difference = composite(Document(document.extent, tuple(layers))) - composite(document)
+        assert np.abs(difference).max() * 255 <= 6
+        assert all(item.opacity == 1 and item.blend == BlendMode.NORMAL for item in layers)
 
     def test_order_captions_and_what_is_hidden(self):
         captions = [caption for _, caption in flattened(rich_document())]
