@@ -76,4 +76,5 @@ def has_operator() -> bool:
 def _compiled(x: Tensor, offset: Tensor, modulation: Tensor, weight: Tensor) -> Tensor:
     from torchvision.ops import deform_conv2d
 
-    return deform_conv2d(x, offset, weight, padding=weight.shape[2] // 2, mask=modulation)
+    padding = weight.shape[2] // 2
+    return deform_conv2d(x, offset, weight, padding=(padding, padding), mask=modulation)

@@ -77,11 +77,10 @@ class Swin(nn.Module):
         x = self.patch_embed(x)
         features = []
         for index, stage in enumerate(self.layers):
-            for block in stage.blocks:
-                x = block(x)
+            x = stage(x)
             features.append(self.get_submodule(f"norm{index}")(x).permute(0, 3, 1, 2))
-            if stage.downsample is not None:
-                x = stage.downsample(x)
+            if index < len(self.layers) - 1:
+                x = stage.get_submodule("downsample")(x)
         return tuple(features)
 
 
@@ -104,6 +103,11 @@ class _Stage(nn.Module):
             for index in range(depth)
         )
         self.downsample = _PatchMerging(width) if merges else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return x
 
 
 class _PatchMerging(nn.Module):

@@ -1,0 +1,148 @@
+"""Filling the holes of a picture of any size with LaMa, in bounded memory.
+
+Each hole is worked in a box of its own with what is around it, at no more than a given number of
+pixels. A box costs what its area costs, so boxes are joined where one around both is no larger
+than the two.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+from torch import Tensor
+
+from layerstudio.geometry import Bounds, Extent
+from layerstudio.models.lama import Lama
+
+Rgb = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+LARGEST = 1024**2  # pixels: a box of more is worked smaller
+# Of a hole's longer side, how much of its surroundings the network is shown on every side.
+_CONTEXT = 0.5
+_LEAST_CONTEXT = 64  # pixels
+_STEP = 8  # the generator halves three times
+_LEAST_SIDE = 2 * _STEP  # reflection needs two rows of features at the deepest
+
+
+def inpaint(
+    model: Lama, rgb: Rgb, mask: NDArray, *, largest: int = LARGEST, parity: bool = False
+) -> Rgb:
+    """``rgb`` (h, w, 3) with the pixels where ``mask`` (h, w) is above 0 made up anew.
+
+    All other pixels are those of ``rgb``. ``largest`` bounds the pixels that are worked at once,
+    and so the memory; what a hole of more than that gets is enlarged.
+
+    ``parity=True`` is the published way: the whole picture at once, mirrored to sides of
+    multiples of 8, values cut off to whole levels instead of rounded.
+    """
+    assert rgb.dtype == np.uint8 and rgb.shape == (*mask.shape, 3), (rgb.shape, mask.shape)
+    holes = mask > 0
+    if parity:
+        return _published(model, rgb, holes)
+    result = rgb.copy()
+    for box, own in boxes_of(holes):
+        filled = _filled(model, rgb[box.slices], holes[box.slices], largest)
+        place = result[box.slices]
+        place[own] = filled[own]
+    return result
+
+
+def boxes_of(holes: Mask) -> list[tuple[Bounds, Mask]]:
+    """Boxes to work in, with the pixels of each (its height, its width) that are its own to fill.
+
+    Every pixel of ``holes`` is the own one of one box.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(holes.astype(np.uint8))
+    groups = [([label], Bounds(*(int(n) for n in stats[label, :4]))) for label in range(1, count)]
+    extent = Extent.of(holes)
+    works = []
+    for members, hole in _joined(groups, extent):
+        box = _with_context(hole, extent)
+        works.append((box, np.isin(labels[box.slices], members)))
+    return works
+
+
+def _joined(groups: list[tuple[list[int], Bounds]], extent: Extent) -> list[tuple[list, Bounds]]:
+    """Joined one by one to the first group whose box they do not make costlier."""
+    joined: list[tuple[list[int], Bounds]] = []
+    for members, hole in groups:
+        index = 0
+        while index < len(joined):
+            others, there = joined[index]
+            both = hole.union(there)
+            if _cost(both, extent) > _cost(hole, extent) + _cost(there, extent):
+                index += 1
+                continue
+            members, hole, index = others + members, both, 0  # it may reach others now
+            joined = [group for group in joined if group[0] is not others]
+        joined.append((members, hole))
+    return joined
+
+
+def _cost(hole: Bounds, extent: Extent) -> int:
+    return _with_context(hole, extent).area
+
+
+def _with_context(hole: Bounds, extent: Extent) -> Bounds:
+    margin = max(_LEAST_CONTEXT, round(_CONTEXT * hole.extent.longest_side))
+    return hole.padded(margin).clamped(extent)
+
+
+def _filled(model: Lama, rgb: Rgb, holes: Mask, largest: int) -> Rgb:
+    """The whole of a box made up, (h, w, 3)."""
+    extent = Extent.of(rgb)
+    scale = min(1.0, (largest / extent.pixel_count) ** 0.5)
+    weight = next(model.parameters())
+    with torch.inference_mode():
+        picture, mask = (x.to(weight.device) for x in _tensors(rgb, holes))
+        if scale < 1:
+            small = (max(1, int(extent.height * scale)), max(1, int(extent.width * scale)))
+            known = _shrunk(1 - mask, small)
+            # Colours of known pixels only, since a hole's own must not seep into its edge.
+            picture = _shrunk(picture * (1 - mask), small) / known.clamp_min(1e-3)
+            mask = (known < 1 - 1e-3).float()
+        made = _whole(model, picture, mask).float()
+        if scale < 1:
+            made = F.interpolate(made, size=extent.shape, mode="bicubic", align_corners=False)
+        levels = (made[0] * 255).round_().clamp_(0, 255).byte()
+    return levels.permute(1, 2, 0).cpu().numpy()
+
+
+def _whole(model: Lama, picture: Tensor, mask: Tensor) -> Tensor:
+    """The network on a picture of any size: mirrored to one that it takes, and cut back."""
+    height, width = picture.shape[2:]
+    rows = torch.from_numpy(_mirrored(height)).to(picture.device)
+    columns = torch.from_numpy(_mirrored(width)).to(picture.device)
+    dtype = next(model.parameters()).dtype
+    wide = [x[:, :, rows][:, :, :, columns].to(dtype) for x in (picture, mask)]
+    return model(*wide)[:, :, :height, :width]
+
+
+def _mirrored(length: int) -> NDArray[np.intp]:
+    """Indices of rows, and after the last those before it, up to a length that LaMa takes."""
+    padded = max(_LEAST_SIDE, -(-length // _STEP) * _STEP)
+    return np.pad(np.arange(length), (0, padded - length), mode="symmetric")
+
+
+def _published(model: Lama, rgb: Rgb, holes: Mask) -> Rgb:
+    weight = next(model.parameters())
+    with torch.inference_mode():
+        picture, mask = (x.to(weight.device) for x in _tensors(rgb, holes))
+        made = _whole(model, picture, mask).float()
+        blended = mask * made + (1 - mask) * picture
+        levels = (blended[0].permute(1, 2, 0).cpu().numpy() * 255).clip(0, 255)
+    return levels.astype(np.uint8)
+
+
+def _tensors(rgb: Rgb, holes: Mask) -> tuple[Tensor, Tensor]:
+    """(1, 3, h, w) in [0, 1] and (1, 1, h, w), 1 in holes."""
+    picture = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255
+    return picture, torch.from_numpy(holes)[None, None].float()
+
+
+def _shrunk(x: Tensor, shape: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size=shape, mode="area")
