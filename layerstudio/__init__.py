@@ -133,6 +133,8 @@ def decompose(
     seed: int | None = None,
     read_text: bool | None = None,
     languages: Sequence[str] = ("eng",),
+    base: str | None = None,
+    runtime: Runtime | None = None,
     limits: Limits | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
@@ -160,8 +162,9 @@ def decompose(
         seed=seed,
         read_text=read_text,
         languages=tuple(languages),
+        base=base,
     )
-    return run(image, request, limits=limits, progress=progress, cancel=cancel)
+    return run(image, request, runtime=runtime, limits=limits, progress=progress, cancel=cancel)
 
 
 def generate(prompt: str = "", **options: Unpack[GenerateOptions]) -> Document:

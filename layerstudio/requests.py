@@ -51,7 +51,8 @@ class DecomposeRequest(Request):
     ``boxes`` limit or guide the objects to find (methods that take none ignore them with a note),
     ``points`` and ``prompts`` likewise. ``exact`` makes the stack recompose to the picture within
     1/255. ``read_text`` reads lines of text where an OCR program is installed (None: if it is),
-    ``languages`` are tesseract's codes.
+    ``languages`` are tesseract's codes. ``base`` is the model of methods that run one: a folder or
+    hub id.
     """
 
     method: str | None = None
@@ -63,6 +64,7 @@ class DecomposeRequest(Request):
     seed: int | None = None
     read_text: bool | None = None
     languages: tuple[str, ...] = ("eng",)
+    base: str | None = None
     source: str | None = None
     source_sha256: str | None = None
 
@@ -84,6 +86,7 @@ class DecomposeRequest(Request):
             method=self.method or default_method,
             seed=0 if self.seed is None else self.seed,
             read_text=can_read_text if self.read_text is None else self.read_text,
+            base=self.base or "",
             source=source or "",
             source_sha256=sha256,
         )

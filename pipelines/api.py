@@ -12,6 +12,7 @@ from layerstudio.metrics.recompose import recomposition_error
 from layerstudio.picture import Picture
 from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, load_decomposer
 from layerstudio.pipelines.recording import signed, title_of
+from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
 from layerstudio.requests import DecomposeRequest
 
@@ -22,6 +23,7 @@ def decompose(
     source: PictureSource,
     request: DecomposeRequest | None = None,
     *,
+    runtime: Runtime | None = None,
     limits: Limits | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
@@ -30,8 +32,8 @@ def decompose(
 
     ``document.metadata["recomposition_max_error"]`` is the largest difference between the
     flattened layers and the picture, in [0, 1]: 1/255 is one 8-bit level.
-    Raises ``UnreadableFile``, ``InvalidRequest``, ``MissingWeights``, ``OutOfMemory``,
-    ``Cancelled``.
+    Raises ``UnreadableFile``, ``InvalidRequest``, ``MissingWeights``, ``MismatchedWeights``,
+    ``NumericalFailure``, ``OutOfMemory``, ``Cancelled``.
     """
     progress = progress or ignore_progress
     cancel = cancel or CancelToken()
@@ -40,7 +42,9 @@ def decompose(
     resolved = _resolved(request or DecomposeRequest(), picture)
     method = load_decomposer(resolved.method or DEFAULT_DECOMPOSE)
     cancel.check()
-    document = method.run(resolved, picture, progress=progress, cancel=cancel)
+    document = method.run(
+        resolved, picture, runtime=runtime or Runtime(), progress=progress, cancel=cancel
+    )
     cancel.check()
     finished = _recorded(document, resolved, picture)
     progress(Progress("done", 1.0))

@@ -35,10 +35,14 @@ class MethodCard:
     needs: tuple[str, ...]  # registry ids of checkpoints, empty for none
     inputs: tuple[str, ...]  # request fields that the method takes besides the picture
     modes: tuple[str, ...] = ()  # its ways of working, the default first
+    setup: str = ""  # what is left to do once the weights are here
 
 
 class DecomposeMethod(Protocol):
-    """A method that takes pictures apart; ``run`` gets a resolved request."""
+    """A method that takes pictures apart; ``run`` gets a resolved request.
+
+    ``runtime`` says how networks are run; a method without any has no use for it.
+    """
 
     card: MethodCard
 
@@ -47,6 +51,7 @@ class DecomposeMethod(Protocol):
         request: DecomposeRequest,
         picture: Picture,
         *,
+        runtime: Runtime | None = None,
         progress: ProgressCallback,
         cancel: CancelToken,
     ) -> Document: ...
@@ -78,6 +83,7 @@ class GenerateMethod(Protocol):
 
 _METHODS: dict[str, str] = {
     "flat": "layerstudio.pipelines.flat.method:FlatMethod",
+    "cld": "layerstudio.pipelines.multilayer.method_cld:CldMethod",
     "layerdiffuse-sdxl": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSDXL",
     "layerdiffuse-sd15": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSD15",
     "layerdiffuse-flux": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseFlux",

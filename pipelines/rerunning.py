@@ -66,7 +66,11 @@ def run_recipe(
         )
     given = (pictures or {}).get("image")
     picture = _source_of(request, limits or DEFAULT_LIMITS) if given is None else given
-    return (decompose(picture, request, limits=limits, progress=progress, cancel=cancel),)
+    return (
+        decompose(
+            picture, request, runtime=runtime, limits=limits, progress=progress, cancel=cancel
+        ),
+    )
 
 
 def recipe_of(

@@ -19,6 +19,7 @@ from layerstudio.pipelines.flat.naming import names_for
 from layerstudio.pipelines.flat.reading import read_blocks
 from layerstudio.pipelines.flat.scene import find_elements
 from layerstudio.pipelines.methods import MethodCard
+from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, Progress, ProgressCallback
 from layerstudio.requests import DecomposeRequest
 
@@ -26,7 +27,7 @@ MOST_LAYERS = 60  # chosen by itself; more than that nobody finds a layer by its
 _FINDING = 0.8  # share of a run that the analysis takes
 _FAINT = 0.05  # alpha
 _SHOWN_INK = 0.8  # share of a text's ink that its layer has to show
-_GUIDES = ("boxes", "points", "prompts")
+_GUIDES = ("boxes", "points", "prompts", "base")
 
 
 class FlatMethod:
@@ -47,6 +48,7 @@ class FlatMethod:
         request: DecomposeRequest,
         picture: Picture,
         *,
+        runtime: Runtime | None = None,
         progress: ProgressCallback,
         cancel: CancelToken,
     ) -> Document:
@@ -167,7 +169,7 @@ def _layers(
 
 def _ignored(request: DecomposeRequest) -> list[str]:
     return [
-        f"The method 'flat' takes no {name}; they were ignored."
+        f"The method 'flat' takes no {name}, so what was given is ignored."
         for name in _GUIDES
         if getattr(request, name)
     ]

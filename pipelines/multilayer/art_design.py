@@ -6,9 +6,9 @@ takes no box of the network's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
+from typing import TYPE_CHECKING
 
 from layerstudio.document import Document, Layer
 from layerstudio.errors import InvalidRequest
@@ -26,9 +26,13 @@ from layerstudio.pipelines.multilayer.layout.captions import pieces_of
 from layerstudio.pipelines.multilayer.layout.plan import LayerPlan, LayerRole, LayoutPlan
 from layerstudio.pipelines.multilayer.layout.planners import planner_for
 from layerstudio.pipelines.multilayer.layout.planning import PlanRequest
+from layerstudio.pipelines.multilayer.remarks import box_remarks
 from layerstudio.pipelines.recording import title_of
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken
+
+if TYPE_CHECKING:
+    from layerstudio.pipelines.multilayer.layout.text_layers import SetText
 
 
 def designed(request: GenerateRequest, runtime: Runtime, cancel: CancelToken) -> ArtOrder:
@@ -37,7 +41,7 @@ def designed(request: GenerateRequest, runtime: Runtime, cancel: CancelToken) ->
     Raises ``InvalidRequest`` for a layout that makes no sense, and what planners raise.
     """
     plan = layout_of(request, runtime, cancel)
-    made = tuple(layer for layer in plan.foregrounds if layer.text is None)
+    made = tuple(layer for layer in plan.foregrounds if layer.role is not LayerRole.TEXT)
     names = _names(plan)
     whole = request.prompt.strip() or _listed(request)
     prompts = {k: layer.prompt for k, layer in enumerate((plan.background, *made), BACKGROUND)}
@@ -51,7 +55,7 @@ def designed(request: GenerateRequest, runtime: Runtime, cancel: CancelToken) ->
         prompts={k: text for k, text in prompts.items() if text.strip() not in ("", whole)},
         request=_recorded(request, plan),
         finished=_Finished(plan, names),
-        notes=(*plan.repairs, *_remarks(request)),
+        notes=(*plan.repairs, *box_remarks(request.boxes, plan.extent)),
     )
 
 
@@ -83,23 +87,27 @@ class _Finished:
     def __call__(self, made: Made) -> Document:
         number = FIRST
         below: list[Layer] = [made[BACKGROUND]]
+        notes: list[str] = []
         for item in self.plan.foregrounds:
-            if item.text is None:
+            if item.role is LayerRole.TEXT:
+                done = _set_in_type(item, Document(self.plan.extent, tuple(below)))
+                layer = done.layer
+                notes += done.notes
+            else:
                 layer = made[number]
                 number += 1
-            else:
-                layer = _set_in_type(item, Document(self.plan.extent, tuple(below)))
             below.append(replace(layer, name=self.names[item.z]))
         background, *foregrounds = below
-        return stack(
+        document = stack(
             self.plan.extent,
             background=background,
             foregrounds=foregrounds,
             blended=made[COMPOSITE],
         )
+        return replace(document, notes=tuple(notes))
 
 
-def _set_in_type(item: LayerPlan, below: Document) -> Layer:
+def _set_in_type(item: LayerPlan, below: Document) -> SetText:
     """Fonts are looked for only where there is text."""
     from layerstudio.pipelines.multilayer.layout.text_layers import text_layer
 
@@ -148,23 +156,6 @@ def _listed(request: GenerateRequest) -> str:
     return ", ".join(
         text for text in (*request.foregrounds, request.background or "") if text.strip()
     )
-
-
-def _remarks(request: GenerateRequest) -> list[str]:
-    """What is allowed and was perhaps not meant."""
-    assert request.extent is not None
-    canvas = Bounds.full(request.extent)
-    boxes: Sequence[tuple[int, Bounds]] = list(enumerate(request.boxes, 1))
-    notes = [
-        f"Boxes {first} and {second} are the same place."
-        for (first, one), (second, other) in combinations(boxes, 2)
-        if one == other
-    ]
-    return notes + [
-        f"Box {number} reaches beyond the canvas; that part was cut off."
-        for number, box in boxes
-        if not canvas.contains(box)
-    ]
 
 
 def check_layout(request: GenerateRequest) -> LayoutPlan | None:

@@ -13,11 +13,11 @@ from layerstudio.pipelines.multilayer.art_existing import check_existing, read_e
 from layerstudio.pipelines.multilayer.layout.planners import RULES
 from layerstudio.pipelines.multilayer.published import (
     EMBEDDED_GUIDANCE,
-    MOST_FOREGROUNDS,
     SIDE,
     STEPS,
     TRUE_GUIDANCE,
 )
+from layerstudio.pipelines.multilayer.remarks import check_count
 
 _UNUSED = (
     "negative_prompt", "mode", "inputs", "strength", "ending_step", "scheduler", "variant",
@@ -54,12 +54,8 @@ def _of_design(request: GenerateRequest) -> GenerateRequest:
     texts = (request.prompt, *request.foregrounds, request.background or "")
     if not any(text.strip() for text in texts):
         raise InvalidRequest("The prompt is empty.", advice="Say what to make.")
-    if max(len(request.boxes), len(request.foregrounds)) > MOST_FOREGROUNDS:
-        count, what = max((len(request.boxes), "boxes"), (len(request.foregrounds), "foregrounds"))
-        raise InvalidRequest(
-            f"{count} {what} are more than the {MOST_FOREGROUNDS} layers that the model knows.",
-            advice="Merge some, or generate in two steps.",
-        )
+    check_count(len(request.boxes), "boxes")
+    check_count(len(request.foregrounds), "foregrounds")
     layout = check_layout(request)
     if request.boxes:
         _check_boxed(request)

@@ -34,6 +34,7 @@ class ArtMethod:
             "layout", "count", "seed", "steps", "guidance", "true_guidance", "layer_guidance",
             "base", "loras", "document", "locked", "regenerate",
         ),
+        setup="--base FOLDER: `layerstudio models convert` or training/multilayer.py makes one",
     )  # fmt: skip
 
     def resolve(

@@ -52,7 +52,7 @@ class TestDecompose:
 
     def test_the_recorded_error_is_measured(self, monkeypatch):
         class Dark(HalvesMethod):
-            def run(self, request, picture, *, progress, cancel):
+            def run(self, request, picture, *, runtime, progress, cancel):
                 darker = Layer("one", Bounds.full(picture.extent), picture.pixels // 2)
                 return Document(picture.extent, (darker,))
 

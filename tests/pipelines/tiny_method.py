@@ -15,7 +15,7 @@ class HalvesMethod:
 
     card = CARD
 
-    def run(self, request, picture, *, progress, cancel):
+    def run(self, request, picture, *, runtime, progress, cancel):
         extent = picture.extent
         middle = extent.width // 2
         layers = []

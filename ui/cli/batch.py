@@ -14,6 +14,7 @@ from typing import Any
 from layerstudio.io.files import save_with_notes
 from layerstudio.io.limits import Limits
 from layerstudio.pipelines.api import ERROR_KEY, decompose
+from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import ProgressCallback, ignore_progress
 from layerstudio.requests import DecomposeRequest
 from layerstudio.ui.cli.boundary import USER_ERROR, explained
@@ -31,6 +32,7 @@ class Job:
     request: DecomposeRequest
     limits: Limits
     overwrite: bool = False
+    runtime: Runtime = field(default_factory=Runtime)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,13 @@ def run_job(job: Job, progress: ProgressCallback = ignore_progress) -> Outcome:
     try:
         check_targets(job.targets, job.overwrite)
         start = time.perf_counter()
-        document = decompose(str(job.source), job.request, limits=job.limits, progress=progress)
+        document = decompose(
+            str(job.source),
+            job.request,
+            runtime=job.runtime,
+            limits=job.limits,
+            progress=progress,
+        )
         seconds = time.perf_counter() - start
         notes = list(document.notes)
         for target in job.targets:

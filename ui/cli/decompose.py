@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from layerstudio.ui.cli import generate_options as given
 from layerstudio.ui.cli.boundary import guarded
 from layerstudio.ui.cli.options import (
     BoxOption,
+    DecomposeBaseOption,
     ExactOption,
     JsonOption,
     LanguagesOption,
@@ -19,6 +21,7 @@ from layerstudio.ui.cli.options import (
     OverwriteOption,
     ReadTextOption,
     SeedOption,
+    ShownOption,
     limits_of,
     request_fields,
 )
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 @guarded
 def decompose(
+    context: typer.Context,
     paths: Annotated[list[str], typer.Argument(help="Pictures, or folders of pictures.")],
     out: Annotated[
         Path | None,
@@ -44,6 +48,12 @@ def decompose(
     boxes: BoxOption = None,
     read_text: ReadTextOption = None,
     languages: LanguagesOption = "eng",
+    base: DecomposeBaseOption = None,
+    prompts: ShownOption = None,
+    device: given.DeviceOption = None,
+    dtype: given.DtypeOption = None,
+    attention: given.AttentionOption = None,
+    offload: given.OffloadOption = None,
     max_pixels: MaxPixelsOption = None,
     overwrite: OverwriteOption = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Pictures at a time.")] = 1,
@@ -58,13 +68,14 @@ def decompose(
     from layerstudio.ui.cli.batch import Job
     from layerstudio.ui.cli.naming import parse_formats, pictures_in, targets_for
 
-    fields = request_fields(layers, method, exact, seed, boxes, read_text, languages)
+    fields = request_fields(layers, method, exact, seed, boxes, read_text, languages, base, prompts)
     request = DecomposeRequest.from_dict(fields)
     sources = pictures_in(paths)
     targets = targets_for(sources, out, parse_formats(formats) if formats else None)
     limits = limits_of(max_pixels)
+    runtime = given.runtime_of(context.params)
     work = [
-        Job(source, files, request, limits, overwrite)
+        Job(source, files, request, limits, overwrite, runtime)
         for source, files in zip(sources, targets, strict=True)
     ]
     outcomes = _run(work, jobs, as_json)

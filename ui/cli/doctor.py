@@ -171,12 +171,14 @@ def methods_that_are_ready() -> dict[str, str]:
     """Whether a method's packages and weights are here; what is missing, with the command."""
     from layerstudio.pipelines.methods import cards
     from layerstudio.pipelines.needs import missing
+    from layerstudio.weights.registry import checkpoint
 
     has_packages = installed_version("torch") and installed_version("diffusers")
     found = {}
     for card in cards():
-        absent = missing(card.needs)
+        absent = [id for id in missing(card.needs) if not checkpoint(id).withdrawn]
         lacks = [f"`layerstudio models pull {' '.join(absent)}`"] if absent else []
+        lacks += [card.setup] if card.setup else []
         if card.needs and not has_packages:
             lacks.insert(0, "`pip install 'layerstudio[models]'`")
         found[card.id] = f"needs {', then '.join(lacks)}" if lacks else "ready"

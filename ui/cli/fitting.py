@@ -8,11 +8,13 @@ from layerstudio.machine import GIB, free_memory, gpus, installed_version
 
 if TYPE_CHECKING:
     from layerstudio.pipelines.preflight import Free, Plan
+    from layerstudio.weights.registry import Checkpoint
 
 SIDES = (512, 1024, 2048)
 # What PyTorch, cuBLAS and cuDNN take of a GPU before the first network is on it; 0.4 to 0.6 GiB
 # from Turing to Hopper.
 _CONTEXT = GIB // 2
+_CANVASES = 3  # composite, background, and layers whose boxes fill as much together
 
 
 def what_is_free() -> Free:
@@ -42,20 +44,30 @@ def fits(free: Free) -> dict[str, str]:
     from layerstudio.weights.registry import checkpoint
 
     return {
-        f"{card.id}, {side} px": _how(checkpoint(card.needs[0]).family, side, free)
+        f"{card.id}, {side} px": _how(checkpoint(card.needs[0]), side, free)
         for card in cards()
         if card.task == "generate" and card.needs
         for side in SIDES
     }
 
 
-def _how(family: str, side: int, free: Free) -> str:
+def _how(base: Checkpoint, side: int, free: Free) -> str:
     from layerstudio.errors import OutOfMemory
     from layerstudio.geometry import Extent
+    from layerstudio.models.sizes import MULTILAYER
     from layerstudio.pipelines.preflight import Needs, plan
 
-    # FLUX's guidance is a number that it was trained to take, not a second pass.
-    needs = Needs(family=family, extent=Extent(side, side), guided=family != "flux")  # pyright: ignore[reportArgumentType]
+    # FLUX's guidance is a number that it was trained to take, not a second pass; where layers are
+    # made at once, the second pass comes after the first.
+    family = base.family
+    layered = base.kind == "multilayer"
+    needs = Needs(
+        family=family,
+        extent=Extent(side, side),
+        guided=family != "flux",
+        sizes=MULTILAYER if layered else None,
+        layer_tokens=_CANVASES * (side // 16) ** 2 if layered else 0,
+    )
     try:
         return _in_short(plan(needs, free))
     except OutOfMemory as error:

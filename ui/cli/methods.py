@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from layerstudio.ui.cli.boundary import guarded
 from layerstudio.ui.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from layerstudio.pipelines.methods import MethodCard
 
 
 @guarded
@@ -29,7 +34,7 @@ def methods(as_json: JsonOption = False) -> None:
             card.task,
             card.summary,
             " ".join(card.modes),
-            _state(card.needs, missing(card.needs)),
+            _state(card),
             f"{card.code_licence}; weights {card.weights_licence or 'none'}",
         )
         for card in cards()
@@ -37,7 +42,14 @@ def methods(as_json: JsonOption = False) -> None:
     print_table(("id", "task", "what it does", "modes", "weights", "licence"), rows)
 
 
-def _state(needs: tuple[str, ...], absent: tuple[str, ...]) -> str:
-    if not needs:
+def _state(card: MethodCard) -> str:
+    from layerstudio.pipelines.needs import missing
+    from layerstudio.weights.registry import checkpoint
+
+    if not card.needs:
         return "no weights"
-    return f"missing: {', '.join(absent)}" if absent else "ready"
+    absent = [id for id in missing(card.needs) if not checkpoint(id).withdrawn]
+    if len(absent) < len(missing(card.needs)):
+        return f"your own; {card.setup}"
+    state = f"missing: {', '.join(absent)}" if absent else "ready" if not card.setup else "here"
+    return f"{state}; {card.setup}" if card.setup else state

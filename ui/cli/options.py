@@ -33,6 +33,13 @@ ReadTextOption = Annotated[
 LanguagesOption = Annotated[
     str, typer.Option(metavar="CODES", help="tesseract's language codes, such as eng+deu.")
 ]
+DecomposeBaseOption = Annotated[
+    str | None, typer.Option("--base", help="The model of methods that run one: a folder.")
+]
+ShownOption = Annotated[
+    list[str] | None,
+    typer.Option("--prompt", help="What the picture shows, for methods that read it."),
+]
 MaxPixelsOption = Annotated[
     int | None, typer.Option(min=1, help="Refuse pictures of more pixels (400,000,000).")
 ]
@@ -51,6 +58,8 @@ def request_fields(
     boxes: list[str] | None,
     read_text: bool | None,
     languages: str,
+    base: str | None,
+    prompts: list[str] | None,
 ) -> dict[str, Any]:
     """The fields of a ``DecomposeRequest``, from the text of the options."""
     return {
@@ -60,6 +69,8 @@ def request_fields(
         "seed": seed,
         "boxes": [parse_box(box) for box in boxes or ()],
         "read_text": read_text,
+        "base": base,
+        "prompts": prompts or [],
         "languages": [code for code in languages.split("+") if code],
     }
 

@@ -10,6 +10,7 @@ import typer
 from layerstudio.ui.cli.boundary import guarded
 from layerstudio.ui.cli.options import (
     BoxOption,
+    DecomposeBaseOption,
     ExactOption,
     FileArgument,
     JsonOption,
@@ -20,6 +21,7 @@ from layerstudio.ui.cli.options import (
     OverwriteOption,
     ReadTextOption,
     SeedOption,
+    ShownOption,
     limits_of,
     request_fields,
 )
@@ -40,6 +42,8 @@ def split(
     boxes: BoxOption = None,
     read_text: ReadTextOption = None,
     languages: LanguagesOption = "eng",
+    base: DecomposeBaseOption = None,
+    prompts: ShownOption = None,
     max_pixels: MaxPixelsOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -58,7 +62,7 @@ def split(
     from layerstudio.ui.cli.tree import print_tree, tree_data
 
     check_targets((out,), overwrite)
-    fields = request_fields(layers, method, exact, seed, boxes, read_text, languages)
+    fields = request_fields(layers, method, exact, seed, boxes, read_text, languages, base, prompts)
     document = open_document(file, limits_of(max_pixels))
     with progress_bar(f"{file.name}: {layer}", quiet=as_json) as show:
         changed = run(document, layer, progress=show, **fields)
