@@ -63,8 +63,8 @@ def transformer_of(pieces: Pieces) -> Network:
     tensors = TensorFolder(folder)
     sources: dict[str, Mapping[str, Tensor]] = dict.fromkeys(tensors, tensors)
     shapes = dict(tensors.shapes)
-    if pieces.layer_pe is not None:
-        vectors = {LAYER_PE: _layer_pe(pieces.layer_pe)}
+    if pieces.layer_vectors is not None:
+        vectors = {LAYER_PE: _layer_pe(pieces.layer_vectors)}
         sources[LAYER_PE], shapes[LAYER_PE] = vectors, tuple(vectors[LAYER_PE].shape)
     if LAYER_PE not in shapes:
         raise MissingWeights(

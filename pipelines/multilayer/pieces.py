@@ -15,6 +15,7 @@ from layerstudio.weights.store import located
 BASE = "flux-dev"
 _ADAPTER_BASE = "flux-inpaint-alpha"
 _LORA = "pytorch_lora_weights.safetensors"
+_LAYER_PE = ("layer_pe.safetensors", "layer_pe.pth")  # as training here and elsewhere saves them
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Pieces:
     ``base`` is a folder of FLUX.1; ``transformer`` a folder with a whole transformer instead of
     the base's, as ART published and training saves. ``loras`` are fused into it in their order,
     ``adapter_loras`` into ``adapter``, a folder with the inpainting ControlNet (without it the
-    pipeline takes no pictures apart). ``layer_pe`` is a file with the layers' vectors, for a
-    transformer that has none. ``decoder`` is the transparency decoder, a file or a folder.
+    pipeline takes no pictures apart). ``layer_pe`` is a file with the layers' vectors; without it
+    they are those beside the last LoRA that has some, or the transformer's. ``decoder`` is the
+    transparency decoder, a file or a folder.
     """
 
     base: Path
@@ -47,6 +49,13 @@ class Pieces:
     layer_pe: Path | None = None
     adapter: Path | None = None
     adapter_loras: tuple[FusedLora, ...] = ()
+
+    @property
+    def layer_vectors(self) -> Path | None:
+        """The file of the layers' vectors, if they are not the transformer's own."""
+        folders = [lora.path for lora in reversed(self.loras) if lora.path.is_dir()]
+        beside = (folder / name for folder in folders for name in _LAYER_PE)
+        return self.layer_pe or next((path for path in beside if path.is_file()), None)
 
 
 def pieces_of(id: str, base: str = BASE) -> Pieces:

@@ -5,7 +5,7 @@ import torch
 from seeded import listed_shapes, parity_settings, parity_tensors, seeded_state
 
 from benchmarks import multilayer
-from benchmarks.multilayer_cases import FLUX_SHAPE, Boxes, work
+from benchmarks.multilayer_cases import FLUX_SHAPE, Boxes, Shape, work
 from benchmarks.published_multilayer import PublishedDecoder
 from layerstudio.geometry import Bounds
 
@@ -70,6 +70,11 @@ def test_work_is_counted_as_for_the_published_network():
 
 def test_same_area_is_the_same_number_of_tokens():
     assert len({case.regions.count for case in multilayer.SAME_AREA}) == 1
+
+
+def test_the_gpu_part_runs(in_this_process):
+    rows = list(multilayer.gpu_rows(multilayer.CPU, 1, Shape()))
+    assert len(rows) == 4 and all(row[0].endswith(", sdpa") for row in rows)
 
 
 def test_same_area_reports_the_spread(in_this_process):

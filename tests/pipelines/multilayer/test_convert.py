@@ -9,6 +9,7 @@ from shutil import copytree
 
 import pytest
 import torch
+from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import tiny_transformer, write_sd15
 from tiny_fixtures import one_thread, tiny_flux  # noqa: F401
@@ -37,6 +38,7 @@ from layerstudio.errors import (
     UnwritableFile,
 )
 from layerstudio.geometry import Bounds
+from layerstudio.models.multilayer_dit import MultiLayerTransformer
 from layerstudio.pipelines.multilayer import convert as convert_module
 from layerstudio.pipelines.multilayer.convert import convert
 from layerstudio.pipelines.multilayer.pieces import FusedLora, Pieces
@@ -44,6 +46,7 @@ from layerstudio.pipelines.multilayer.pipeline import MultiLayerPipeline
 from layerstudio.progress import CancelToken
 from layerstudio.ui.cli.main import app
 from layerstudio.weights import registry
+from training.multilayer_network import LORA_TARGETS, save_network
 
 State = dict[str, torch.Tensor]
 
@@ -200,6 +203,32 @@ def test_a_whole_transformer_replaces_the_bases(published, cld, tmp_path):
     assert_equal(state_of(again / "decoder"), decoder_state())
 
 
+def test_a_lora_trained_here_brings_its_layers_vectors(converted, cld, tmp_path):
+    network = MultiLayerTransformer.from_pretrained(converted / "transformer")
+    network.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=LORA_TARGETS))
+    for seed, value in enumerate(p for name, p in network.named_parameters() if "lora_" in name):
+        torch.nn.init.normal_(value, generator=torch.Generator().manual_seed(seed))
+    torch.nn.init.ones_(network.layer_pe)
+    save_network(network, tmp_path / "lora", "lora")
+    made = convert(
+        Pieces(
+            base=cld.base,
+            decoder=cld.decoder,
+            transformer=converted / "transformer",
+            loras=(FusedLora(tmp_path / "lora"),),
+        ),
+        tmp_path / "made",
+        dtype="float32",
+    )
+    network.fuse_lora()
+    network.unload_lora()
+    found, expected = state_of(made / "transformer"), network.state_dict()
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=0, atol=1e-5, msg=key)
+    assert bool((found["layer_pe"] == 1).all())
+
+
 def test_the_command_finds_the_pieces_of_a_row(published, converted, tmp_path, monkeypatch):
     monkeypatch.setenv("LAYERSTUDIO_WEIGHTS", str(published))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
@@ -248,7 +277,8 @@ def _with_lora(state: State):
 
 
 def _without_layers(pieces: Pieces, folder: Path) -> Pieces:
-    return replace(pieces, layer_pe=None)
+    loras = tuple(FusedLora(lora.file) for lora in pieces.loras)
+    return replace(pieces, layer_pe=None, loras=loras)
 
 
 def _narrow_layers(pieces: Pieces, folder: Path) -> Pieces:
