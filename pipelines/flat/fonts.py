@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import shutil
-import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,35 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 from layerstudio.color import F32
 from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.glyphs import Bools
+from layerstudio.pipelines.fonts import Face, installed_faces
 
-_FAMILIES = (
-    "DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono", "Liberation Sans", "Liberation Serif",
-    "Liberation Mono", "Liberation Sans Narrow", "Lato", "Open Sans", "Roboto", "Noto Sans",
-    "Noto Serif", "Montserrat",
-)  # fmt: skip
-_STYLES = {
-    "regular": (False, False), "book": (False, False), "bold": (True, False),
-    "italic": (False, True), "oblique": (False, True), "bold italic": (True, True),
-    "bold oblique": (True, True),
-}  # fmt: skip
-_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts",
-            "/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
 _PROBE = 64  # px at which candidates are set
 _RASTER = 32  # px of ink height at which they are compared
 _BLUR = 1.5  # px along the line, of the raster
 _LONGEST = 40  # characters; more adds time, not certainty
 _CAP_HEIGHT = 0.7  # of the font size, where no font can be asked
-_TIMEOUT = 10.0  # seconds
-
-
-@dataclass(frozen=True)
-class Face:
-    """One installed font file."""
-
-    family: str
-    bold: bool
-    italic: bool
-    path: str
 
 
 @dataclass(frozen=True)
@@ -56,42 +31,6 @@ class FontGuess:
     size: float
     baseline: float
     likeness: float
-
-
-@functools.cache
-def installed_faces() -> tuple[Face, ...]:
-    """Regular, bold and italic faces of a dozen common free families that are installed."""
-    rows = _listed() if shutil.which("fc-list") else _walked()
-    faces: dict[tuple[str, bool, bool], Face] = {}
-    for family, style, path in rows:
-        flags = _STYLES.get(style.lower())
-        if family in _FAMILIES and flags is not None:
-            faces.setdefault((family, *flags), Face(family, *flags, path))
-    return tuple(faces[key] for key in sorted(faces))
-
-
-def _listed() -> list[tuple[str, str, str]]:
-    """Family, style and path from fontconfig's list."""
-    command = ["fc-list", "--format", "%{family[0]}|%{style[0]}|%{file}\\n"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return _walked()
-    rows = (line.split("|", 2) for line in done.stdout.decode("utf-8", "replace").splitlines())
-    return sorted((row[0], row[1], row[2]) for row in rows if len(row) == 3)
-
-
-def _walked() -> list[tuple[str, str, str]]:
-    """The same from the font folders themselves."""
-    rows = []
-    for folder in _FOLDERS:
-        for path in sorted(Path(folder).expanduser().rglob("*.[to]tf")):
-            try:
-                family, style = ImageFont.truetype(str(path), 16).getname()
-            except OSError:
-                continue  # a broken font file is no reason to know no fonts
-            rows.append((family or "", style or "", str(path)))
-    return rows
 
 
 @functools.lru_cache(maxsize=64)

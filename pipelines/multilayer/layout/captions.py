@@ -92,6 +92,10 @@ def quoted_texts(prompt: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text.strip() for text in found if text.strip()))
 
 
+def without_quotations(caption: str) -> str:
+    return _QUOTED.sub(" ", caption)
+
+
 def _piece(caption: str) -> tuple[Piece, TextRank | None]:
     prefixed = _PREFIX.fullmatch(caption)
     if prefixed and prefixed[1].lower() in ROLE_NAMES:
@@ -119,7 +123,7 @@ def _role_by_words(caption: str) -> LayerRole:
     quoted = sum(map(len, quoted_texts(caption)))
     if quoted and 2 * quoted >= len(caption.strip()):
         return LayerRole.TEXT
-    words = _QUOTED.sub(" ", _head(caption)).lower()
+    words = _head(caption)
     for word in reversed(re.findall(r"\w+", words)):  # the last noun is what the others describe
         role = _ROLE_OF_WORD.get(word)
         if role is LayerRole.TEXT and not quoted:
@@ -130,8 +134,7 @@ def _role_by_words(caption: str) -> LayerRole:
 
 
 def _head(caption: str) -> str:
-    unquoted = _QUOTED.sub(" ", caption)
-    return _AFTER_HEAD.split(unquoted.lower(), maxsplit=1)[0]
+    return _AFTER_HEAD.split(without_quotations(caption).lower(), maxsplit=1)[0]
 
 
 def _written(caption: str) -> str:

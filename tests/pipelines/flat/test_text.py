@@ -7,11 +7,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.blocks import find_blocks
-from layerstudio.pipelines.flat.fonts import guess_font, installed_faces
+from layerstudio.pipelines.flat.fonts import guess_font
 from layerstudio.pipelines.flat.glyphs import glyphs_of
 from layerstudio.pipelines.flat.ocr import is_available, read_lines
 from layerstudio.pipelines.flat.reading import read_blocks
 from layerstudio.pipelines.flat.text import find_lines
+from layerstudio.pipelines.fonts import installed_faces
 
 FACES = {(face.family, face.bold, face.italic): face.path for face in installed_faces()}
 needs_fonts = pytest.mark.skipif(not FACES, reason="none of the dozen common fonts is installed")

@@ -28,7 +28,7 @@ GOOD = (
 )
 IN_PROSE = f"Sure! Here is your layout:\n```json\n{GOOD}\n```\nShall I change anything?"
 OUTSIDE = (
-    'A try: {"layers": [{"z": 0, "box": [900, 0, 40, 30], "role": "image", "prompt": "a kite"}]}'
+    'A try: {"layers": [{"z": 0, "box": [900, 0, 40, 30], "role": "image", "prompt": "kite"}]}'
 )
 
 
