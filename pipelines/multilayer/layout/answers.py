@@ -51,7 +51,9 @@ def _values(text: str) -> Iterator[Any]:
             return
         try:
             value, position = _DECODER.raw_decode(text, opening.start())
-        except (ValueError, RecursionError):
+        except RecursionError:
+            return  # no layout is nested like this
+        except ValueError:
             position = opening.end()
         else:
             yield value

@@ -46,7 +46,8 @@ def _free_box(
         size = max(1, min(round(side), min(extent) - 2 * inset))
         places = [Bounds(x, y, size, size) for x, y in _places(size, inset, extent, rising)]
         # Two that stand close would read as one.
-        forbidden = [*texts, *(box.padded(size) for box in others)]
+        forbidden = [text.padded(inset) for text in texts]
+        forbidden += [box.padded(size) for box in others]
         free = [box for box in places if not any(box.overlaps(one) for one in forbidden)]
         for box in free:
             if _shared(box, pictures) <= _COVERED * box.area:

@@ -136,7 +136,7 @@ entries = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(entries | json_values, max_size=8) | json_values)
 def test_any_json_gives_a_layout_that_holds_or_a_reason(layers):
     try:

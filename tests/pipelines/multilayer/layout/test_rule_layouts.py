@@ -46,7 +46,7 @@ captions = st.one_of(
 extents = st.builds(Extent, st.integers(256, 2400), st.integers(256, 2400))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(captions, max_size=50), extents, st.integers(0, 1000))
 def test_nothing_lies_outside_and_no_text_lies_on_text_or_pictures(listed, extent, seed):
     plan = planned(tuple(listed), extent, seed=seed)
@@ -61,7 +61,7 @@ def test_nothing_lies_outside_and_no_text_lies_on_text_or_pictures(listed, exten
     assert plan.overlap < OVERLAP_GOAL
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(1, 51), extents, st.integers(0, 1000))
 def test_a_wanted_number_of_layers_is_met(layers, extent, seed):
     prompt = 'a poster that says "Open" and "Every day from nine to five"'
