@@ -18,6 +18,7 @@ from layerstudio.pipelines.layerdiffuse.conditions import fitted
 from layerstudio.pipelines.multilayer.cld_boxes import Places
 from layerstudio.pipelines.multilayer.cld_layers import at_full_size, scaled, working_extent
 from layerstudio.pipelines.multilayer.engine import canvas_of, opened, tokens_of
+from layerstudio.pipelines.multilayer.published import STEPS
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.pipelines.steps import seeded_generators
 from layerstudio.progress import CancelToken, Progress, ProgressCallback
@@ -55,6 +56,7 @@ def run(
             width=working.width,
             height=working.height,
             images=[_condition(picture, working)],
+            num_inference_steps=STEPS,
             generators=seeded_generators(request.seed or 0, 1),
             progress=sampling,
             cancel=cancel,

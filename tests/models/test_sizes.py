@@ -1,16 +1,26 @@
 """Every number of ``sizes`` counted again at full size, and on toys that really run."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from full_size import network
 
+from layerstudio.geometry import Bounds, Extent
 from layerstudio.models.memory import activation_peak, largest_leaf, module_bytes, parameter_count
+from layerstudio.models.multilayer_decoder import MultiLayerDecoder
+from layerstudio.models.multilayer_dit import Conditions, MultiLayerTransformer
+from layerstudio.models.packing import Packing, Rows
+from layerstudio.models.regions import Regions
 from layerstudio.models.sizes import (
     FAMILIES,
+    MULTILAYER,
+    MULTILAYER_DECODER,
     TRANSPARENCY_DECODER,
     Network,
     denoise_values,
+    layer_decoder_values,
     transparency_values,
     vae_values,
 )
@@ -103,6 +113,33 @@ def test_transparency_decoder():
     counted = activation_peak(lambda: decoder(meta(4, 3, 768, 512), meta(4, 4, 96, 64)))
     estimate = HALF * transparency_values(512, 768, at_once=4)
     assert counted <= estimate <= 1.2 * counted
+
+
+def test_layers_at_once():
+    """With two rows of modulation, as a layer's own prompt or a given layer makes them."""
+    with torch.device("meta"):
+        denoiser = MultiLayerTransformer().to(torch.bfloat16)
+        decoder = MultiLayerDecoder().to(torch.bfloat16)
+    assert MULTILAYER.denoiser == Network(parameter_count(denoiser), largest_leaf(denoiser))
+    assert Network(parameter_count(decoder), largest_leaf(decoder)) == MULTILAYER_DECODER
+    whole = Bounds(0, 0, 32, 32)
+    regions = Regions(whole.extent, (whole, whole, Bounds(4, 4, 16, 8)))
+    documents = [regions, regions.only(2)]
+    tokens = sum(item.count for item in documents)
+    packing = Packing.of(documents, [512, 512], (16, 56, 56))
+    packing = replace(
+        packing,
+        layers=packing.layers.to("meta"),
+        tables=tuple(table.to("meta") for table in packing.tables),
+        rows=Rows(*(rows.to("meta") for rows in packing.rows)),
+    )
+    conditions = Conditions(meta(1, 1024, 4096), meta(2, 768), meta(2), meta(2))
+    counted = activation_peak(lambda: denoiser(meta(1, tokens, 64), packing, conditions))
+    estimate = HALF * denoise_values(MULTILAYER, 512, 512, 1, tokens + 512)
+    assert counted <= estimate <= 1.02 * counted
+    fine = Regions(Extent(64, 64), tuple(Bounds(*(2 * v for v in box)) for box in regions.boxes))
+    counted = activation_peak(lambda: decoder(meta(fine.count, 16), fine))
+    assert counted <= HALF * layer_decoder_values(regions.count) <= 1.02 * counted
 
 
 def toy_unet() -> UNet2DConditionModel:
