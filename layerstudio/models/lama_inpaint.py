@@ -1,29 +1,25 @@
 """Filling the holes of a picture of any size with LaMa, in bounded memory.
 
 Each hole is worked in a box of its own with what is around it, at no more than a given number of
-pixels. A box costs what its area costs, so boxes are joined where one around both is no larger
-than the two.
+pixels (`inpaint_boxes.py` chooses the boxes); what one box filled is known to the next.
 """
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from layerstudio.geometry import Bounds, Extent
+from layerstudio.geometry import Extent
+from layerstudio.models.inpaint_boxes import boxes_of
 from layerstudio.models.lama import Lama
 
 Rgb = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 LARGEST = 1024**2  # pixels: a box of more is worked smaller
-# Of a hole's longer side, how much of its surroundings the network is shown on every side.
-_CONTEXT = 0.5
-_LEAST_CONTEXT = 64  # pixels
 _STEP = 8  # the generator halves three times
 _LEAST_SIDE = 2 * _STEP  # reflection needs two rows of features at the deepest
 
@@ -43,53 +39,12 @@ def inpaint(
     holes = mask > 0
     if parity:
         return _published(model, rgb, holes)
-    result = rgb.copy()
-    for box, own in boxes_of(holes):
-        filled = _filled(model, rgb[box.slices], holes[box.slices], largest)
+    result, open_ = rgb.copy(), holes.copy()
+    for box, own in boxes_of(holes, largest):
         place = result[box.slices]
-        place[own] = filled[own]
+        place[own] = _filled(model, place, open_[box.slices], largest)[own]
+        open_[box.slices][own] = False
     return result
-
-
-def boxes_of(holes: Mask) -> list[tuple[Bounds, Mask]]:
-    """Boxes to work in, with the pixels of each (its height, its width) that are its own to fill.
-
-    Every pixel of ``holes`` is the own one of one box.
-    """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(holes.astype(np.uint8))
-    groups = [([label], Bounds(*(int(n) for n in stats[label, :4]))) for label in range(1, count)]
-    extent = Extent.of(holes)
-    works = []
-    for members, hole in _joined(groups, extent):
-        box = _with_context(hole, extent)
-        works.append((box, np.isin(labels[box.slices], members)))
-    return works
-
-
-def _joined(groups: list[tuple[list[int], Bounds]], extent: Extent) -> list[tuple[list, Bounds]]:
-    """Joined one by one to the first group whose box they do not make costlier."""
-    joined: list[tuple[list[int], Bounds]] = []
-    for members, hole in groups:
-        index = 0
-        while index < len(joined):
-            others, there = joined[index]
-            both = hole.union(there)
-            if _cost(both, extent) > _cost(hole, extent) + _cost(there, extent):
-                index += 1
-                continue
-            members, hole, index = others + members, both, 0  # it may reach others now
-            joined = [group for group in joined if group[0] is not others]
-        joined.append((members, hole))
-    return joined
-
-
-def _cost(hole: Bounds, extent: Extent) -> int:
-    return _with_context(hole, extent).area
-
-
-def _with_context(hole: Bounds, extent: Extent) -> Bounds:
-    margin = max(_LEAST_CONTEXT, round(_CONTEXT * hole.extent.longest_side))
-    return hole.padded(margin).clamped(extent)
 
 
 def _filled(model: Lama, rgb: Rgb, holes: Mask, largest: int) -> Rgb:
