@@ -1,5 +1,7 @@
 """Opt-in markers: tests that need more than a plain machine skip, and say why."""
 
+import os
+
 import pytest
 from tiny_fixtures import one_thread, tiny_flux, tiny_sd15, tiny_sdxl  # noqa: F401 (fixtures)
 from tiny_weights_folder import weights_folder, with_weights  # noqa: F401
@@ -9,6 +11,12 @@ OPT_IN = {
     "weights": "needs downloaded checkpoints",
     "slow": "takes more than ten seconds",
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One thread in each process, before a library starts its own: pytest-xdist keeps the cores
+    busy, and threads that wait for each other there take ten times as long."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
