@@ -38,22 +38,26 @@ Stage = Literal["encode", "sample", "decode"]
 class Needs:
     """A run, as far as memory goes.
 
-    ``extent`` is the padded canvas in pixels, ``count`` how many results, ``frames`` how many
-    pictures each is made of together (3 for SD 1.5's foreground, background and blend), ``guided``
-    whether guidance doubles the batch, ``augment`` the passes of the transparency decoder (0 if it
-    is not used), ``extra_parameters`` those of patches, LoRA, ControlNet and IP-Adapter beside the
-    denoiser. ``sizes`` are the networks' if they are other than the family's published ones.
-    ``layer_tokens`` are those inside the boxes of a document that is made of layers at once, those
-    of layers with a prompt of their own counted twice; 0 for single pictures.
+    ``extent`` is the padded canvas in pixels, ``frames`` how many pictures are sampled together (3
+    for SD 1.5's foreground, background and blend), ``guided`` whether guidance doubles the batch,
+    ``augment`` the passes of the transparency decoder (0 if it is not used), ``extra_parameters``
+    those of ControlNet and IP-Adapter beside the denoiser, ``sampling_values`` what is made on the
+    device for a sampling and let go after it: SD 1.5's merged weights of frames and the maps of
+    their condition. ``switches_weights`` is whether weights change between two steps or calls,
+    which those that are offloaded layer by layer cannot. ``sizes`` are the networks' if they are
+    other than the family's published ones. ``layer_tokens`` are those inside the boxes of a
+    document that is made of layers at once, those of layers with a prompt of their own counted
+    twice; 0 for single pictures.
     """
 
     family: Family
     extent: Extent
-    count: int = 1
     frames: int = 1
     guided: bool = True
     augment: int = 8
     extra_parameters: int = 0
+    sampling_values: int = 0
+    switches_weights: bool = False
     sizes: FamilySizes | None = None
     layer_tokens: int = 0
 
@@ -107,44 +111,60 @@ class Layout:
     def host(self) -> int:
         """Bytes of main memory that a GPU's weights need: all, or those on their way to it."""
         parts = self._parts()
-        return max(parts.values()) if self.offload == "none" else sum(parts.values())
+        if self.offload == "none":
+            return max(parts.values())
+        # What is merged for a sampling lies where the denoiser does; layer by layer, on the GPU.
+        merged = self.needs.sampling_values * self.value if self.offload == "model" else 0
+        return sum(parts.values()) + merged
 
     def encode(self) -> int:
         """Bytes while the prompts become embeddings."""
         prompts = self.needs.branches
         return self._total("encode", prompts * self.needs.networks.encode_values * self.value)
 
-    def sample(self, batch: int) -> int:
-        """Bytes while so many results are sampled together."""
+    def sample(self) -> int:
+        """Bytes while all frames of a picture are sampled together."""
         needs = self.needs
-        pictures = batch * needs.frames * needs.branches
-        return self._total(
-            "sample",
-            denoise_values(needs.networks, *needs.extent, pictures, needs.layer_tokens or None)
-            * self.value,
-        )
+        rows = needs.frames * needs.branches
+        tokens = needs.layer_tokens or None
+        values = denoise_values(needs.networks, *needs.extent, rows, tokens)
+        return self._total("sample", values * self.value, needs.sampling_values * self.value)
 
-    def decode(self, pictures: int) -> int:
-        """Bytes while the autoencoder decodes so many pictures together."""
-        extent, results = self.needs.extent, self.needs.count * self.needs.frames
-        kept = 3 * results * extent.width * extent.height
-        values = vae_values(*extent, pictures, self.tile) + kept
+    def decode(self) -> int:
+        """Bytes while the autoencoder decodes one picture, and keeps those of the other frames."""
+        extent = self.needs.extent
+        kept = 3 * self.needs.frames * extent.pixel_count
+        values = vae_values(*extent, 1, self.tile) + kept
         return self._total("decode", values * self.vae_value)
 
-    def separate(self, passes: int) -> int:
-        """Bytes while pictures become colour and alpha, so many passes of the decoder together."""
+    def separate(self) -> int:
+        """Bytes while a picture becomes colour and alpha, by one pass of the decoder at a time.
+
+        More run together where more is free (``transparent_passes.py``); 0 without the decoder.
+        """
         needs = self.needs
+        if not needs.augment:
+            return 0
         if needs.layer_tokens:
             values = layer_decoder_values(needs.layer_tokens)
             return self._total("decode", values * self.value)
         # In float32, four channels: finished pictures, and what waits for its median.
-        kept = 4 * 4 * needs.extent.width * needs.extent.height * (needs.count + needs.augment + 1)
-        values = transparency_values(*needs.extent, passes, tile=_TRANSPARENCY_TILE)
-        return self._total("decode", kept + values * self.value)
+        kept = 4 * 4 * needs.extent.pixel_count * (needs.augment + 2)
+        values = transparency_values(*needs.extent, 1, tile=_TRANSPARENCY_TILE)
+        return self._total("decode", values * self.value, kept)
 
-    def _total(self, stage: Stage, activations: int) -> int:
+    def stages(self) -> dict[str, int]:
+        """Bytes on the device in each stage."""
+        return {
+            "encode": self.encode(),
+            "sample": self.sample(),
+            "decode": self.decode(),
+            "separate": self.separate(),
+        }
+
+    def _total(self, stage: Stage, activations: int, kept: int = 0) -> int:
         overhead = int(activations * _OVERHEAD_SHARE) + _OVERHEAD[self.kind]
-        return self.weights(stage) + activations + overhead
+        return self.weights(stage) + activations + kept + overhead
 
     def _parts(self) -> dict[Stage, int]:
         sizes = self.needs.networks

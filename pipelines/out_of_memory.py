@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import torch
 
 from layerstudio.errors import OutOfMemory
 from layerstudio.models.memory import empty_cache
-from layerstudio.pipelines.preflight import Free, Needs, Plan, advice
+from layerstudio.pipelines.preflight import Plan, advice
 from layerstudio.pipelines.runtime import Runtime
 
 # What PyTorch's allocators raise as a plain RuntimeError: the CPU's, cuBLAS' and cuDNN's.
@@ -20,8 +19,8 @@ _ALLOCATOR = re.compile(
     r"|CUDNN_STATUS_ALLOC_FAILED|std::bad_alloc",
     re.IGNORECASE,
 )
-# What was estimated to fit and did not is proposed only with this much of the room to spare.
-_CAUTION = 0.7
+# What is proposed is estimated to take at most this share of what did not fit.
+_CAUTION = 0.85
 
 
 def is_shortage(error: BaseException) -> bool:
@@ -46,17 +45,12 @@ def explained(plan: Plan, runtime: Runtime | None = None) -> Iterator[None]:
         raise OutOfMemory(
             f"Memory ran out on {plan.runtime.device} although about "
             f"{plan.runtime.peak_bytes / 2**30:.1f} GiB were estimated to be enough.",
-            advice=_next_steps(plan.needs, plan.free, plan, runtime or Runtime()),
+            advice=_next_steps(plan, runtime or Runtime()),
         ) from error
 
 
-def _next_steps(needs: Needs, free: Free, plan: Plan, runtime: Runtime) -> str:
-    """The advice of the preflight, as if less were free than it seemed."""
-    room = int(min(free.room, plan.runtime.peak_bytes) * _CAUTION)
-    on_gpu = free.kind == "cuda"
-    less = replace(
-        free,
-        device_bytes=room if on_gpu else None,
-        host_bytes=free.host_bytes if on_gpu else room,
-    )
-    return f"Close other programs that use it. {advice(needs, less, runtime)}"
+def _next_steps(plan: Plan, runtime: Runtime) -> str:
+    """The advice of the preflight, for less than seemed to be free."""
+    room = min(plan.free.room, plan.runtime.peak_bytes)
+    steps = advice(plan.needs, plan.free, runtime, below=int(_CAUTION * room))
+    return f"Close other programs that use it. {steps}"

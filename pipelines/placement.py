@@ -68,7 +68,7 @@ def apply(plan: Plan, pipe: Any) -> None:
     device = torch.device(chosen_runtime.device)
     pipe.remove_all_hooks()  # of an earlier plan's offloading
     _cast(pipe, getattr(torch, chosen_runtime.dtype))
-    _set_decoding(pipe.vae, chosen_runtime.vae_slicing, chosen_runtime.vae_tiling)
+    _set_tiling(pipe.vae, chosen_runtime.vae_tiling)
     for module in _networks(pipe):
         use_backend(module, chosen_runtime.attention, device=device)
     if chosen_runtime.offload == "model":
@@ -115,10 +115,9 @@ def _network(module: nn.Module) -> Network:
     return Network(parameter_count(module), largest_leaf(module))
 
 
-def _set_decoding(vae: Any, slicing: bool, tiling: bool) -> None:
-    """Slices are exact. Tiles are made smaller than diffusers' own, which are as large as what
-    the model was trained at: for SDXL that is a whole picture."""
-    (vae.enable_slicing if slicing else vae.disable_slicing)()
+def _set_tiling(vae: Any, tiling: bool) -> None:
+    """Tiles are made smaller than diffusers' own, which are as large as what the model was trained
+    at: for SDXL that is a whole picture."""
     (vae.enable_tiling if tiling else vae.disable_tiling)()
     if tiling:
         scale = 2 ** (len(vae.config.block_out_channels) - 1)

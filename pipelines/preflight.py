@@ -8,13 +8,13 @@ the first that fits, from the fastest and most exact to the slowest:
 autoencoder in tiles, 4. one layer at a time (``sequential``), whole and in tiles. On a CPU, which
 has nothing to offload to, 1 and 3 in float32 and then in bfloat16.
 
-Inside each, as many pictures are sampled and decoded and as many passes of the transparency
-decoder are run together as fit; fewer at a time give the same pictures.
+Pictures are sampled and decoded one at a time, so that each is what its seed alone makes; the
+transparency decoder runs as many passes together as are found to fit when it starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
@@ -70,27 +70,21 @@ class Free:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a run is carried out. ``stages`` are the estimated bytes on the device in each.
-
-    ``sample_batch`` results are sampled at a time, ``augment_batch`` passes of the transparency
-    decoder run at a time; both at least 1.
-    """
+    """How a run is carried out."""
 
     needs: Needs
     free: Free
     runtime: ResolvedRuntime
-    sample_batch: int
-    augment_batch: int
-    stages: dict[str, int]
 
 
 def plan(needs: Needs, free: Free, runtime: Runtime | None = None) -> Plan:
     """How to carry a run out; what ``runtime`` fixes is kept, what it leaves to us is chosen.
 
     Raises ``OutOfMemory`` if nothing fits, with what would as its advice, and ``InvalidRequest``
-    for a runtime that contradicts itself.
+    for a runtime that contradicts itself or the run.
     """
     runtime = runtime or Runtime()
+    check_offload(free.kind, runtime, switches_weights=needs.switches_weights)
     free = _with_what_is_held(needs, free)
     found = _first_fit(needs, free, runtime)
     if found is None:
@@ -98,9 +92,33 @@ def plan(needs: Needs, free: Free, runtime: Runtime | None = None) -> Plan:
     return found
 
 
-def advice(needs: Needs, free: Free, runtime: Runtime | None = None) -> str:
-    """Up to three changes to a run, each of which makes it fit by itself, as a sentence."""
-    proposals = list(dict.fromkeys(_proposals(needs, free, runtime or Runtime())))
+def check_offload(kind: Kind | None, runtime: Runtime, *, switches_weights: bool) -> None:
+    """Raise ``InvalidRequest`` for an offloading that the run or the device cannot have.
+
+    ``kind`` is None where the device is not known yet.
+    """
+    if kind == "cpu" and runtime.offload not in ("auto", "none"):
+        raise InvalidRequest(
+            f"Offloading “{runtime.offload}” moves weights off a GPU, and the run is on the CPU.",
+            advice="Leave it at auto.",
+        )
+    if switches_weights and runtime.offload == "sequential":
+        raise InvalidRequest(
+            "This run changes weights on its way, which cannot be done while they are offloaded "
+            "layer by layer (“sequential”).",
+            advice="Leave the offloading at auto, or choose “model”.",
+        )
+
+
+def advice(
+    needs: Needs, free: Free, runtime: Runtime | None = None, *, below: int | None = None
+) -> str:
+    """Up to three changes to a run, each of which makes it fit by itself, as a sentence.
+
+    With ``below`` they are those that also get along with so many bytes of the device, for a run
+    that was found to fit and did not.
+    """
+    proposals = list(dict.fromkeys(_proposals(needs, free, runtime or Runtime(), below)))
     if not proposals:
         return "No setting makes it fit: use a machine with more memory."
     return f"What would fit: {'; or '.join(proposals[:3])}."
@@ -130,11 +148,6 @@ def _first_fit(needs: Needs, free: Free, runtime: Runtime) -> Plan | None:
 
 def _layouts(needs: Needs, free: Free, runtime: Runtime) -> Iterator[Layout]:
     """Every way to carry a run out that ``runtime`` allows, the best first."""
-    if free.kind == "cpu" and runtime.offload not in ("auto", "none"):
-        raise InvalidRequest(
-            f"Offloading “{runtime.offload}” moves weights off a GPU, and the run is on the CPU.",
-            advice="Leave it at auto.",
-        )
     on_gpu: tuple[Dtype, ...] = (needs.networks.half,)
     choices: tuple[Dtype, ...] = on_gpu if free.kind == "cuda" else ("float32", "bfloat16")
     dtypes = choices if runtime.dtype == "auto" else (runtime.dtype,)
@@ -142,6 +155,8 @@ def _layouts(needs: Needs, free: Free, runtime: Runtime) -> Iterator[Layout]:
     groups: list[list[Offload]] = [["none", "model"], ["sequential"]]
     if free.kind == "cpu":
         groups = [["none"]]
+    elif needs.switches_weights:
+        groups = [["none", "model"]]
     for dtype, group, tile in product(dtypes, groups, tiles):
         for offload in group:
             if runtime.offload == "auto" or runtime.offload == offload:
@@ -149,47 +164,26 @@ def _layouts(needs: Needs, free: Free, runtime: Runtime) -> Iterator[Layout]:
 
 
 def _fitted(layout: Layout, free: Free) -> Plan | None:
-    """The plan of a layout with the largest batches that fit; None if not even one does."""
-    needs = layout.needs
+    """The plan of a layout; None if it does not fit."""
     is_gpu = free.kind == "cuda"
     if is_gpu and free.host_bytes is not None and layout.host() > free.host_bytes:
         return None
-    # One at a time is no slower on a CPU, where a single picture keeps every core busy.
-    most_pictures = needs.count * needs.frames if is_gpu else 1
-    most_passes = needs.augment if is_gpu else min(needs.augment, 1)
-    samples = _largest(needs.count, layout.sample, free.room)
-    pictures = _largest(most_pictures, layout.decode, free.room)
-    passes = _largest(most_passes, layout.separate, free.room)
-    fits = samples and pictures and (passes or not needs.augment)
-    if not fits or layout.encode() > free.room:
+    peak = _peak(layout)
+    if peak > free.room:
         return None
-    stages = {
-        "encode": layout.encode(),
-        "sample": layout.sample(samples),
-        "decode": layout.decode(pictures),
-        "separate": layout.separate(passes) if needs.augment else 0,
-    }
     resolved = ResolvedRuntime(
         device=free.device,
         dtype=layout.dtype,
         attention="sdpa" if is_gpu and layout.dtype == "float32" else free.attention,
         offload=layout.offload,
-        vae_slicing=pictures < needs.count * needs.frames,
         vae_tiling=layout.tile is not None,
-        decode_batch=pictures,
-        peak_bytes=max(stages.values()),
+        peak_bytes=peak,
     )
-    return Plan(
-        needs=needs, free=free, runtime=resolved, sample_batch=samples,
-        augment_batch=max(passes, 1), stages=stages,
-    )  # fmt: skip
+    return Plan(needs=layout.needs, free=free, runtime=resolved)
 
 
-def _largest(most: int, cost: Callable[[int], int], room: int) -> int:
-    """The largest of most, half of it, a quarter, ... that fits; 0 if not even 1 does."""
-    while most and cost(most) > room:
-        most //= 2
-    return most
+def _peak(layout: Layout) -> int:
+    return max(layout.stages().values())
 
 
 def _reason(plan: Plan) -> str:
@@ -198,14 +192,12 @@ def _reason(plan: Plan) -> str:
     how = [f"in {chosen.dtype}"]
     if plan.free.kind == "cuda":
         how.append(_OFFLOAD_WORDS[chosen.offload])
-    if plan.sample_batch < needs.count:
-        how.append(f"{plan.sample_batch} of {needs.count} pictures at a time")
     if chosen.vae_tiling:
         how.append(f"decoding in tiles of {TILE} px")
     text = f"{_named(needs)} on {chosen.device}: {', '.join(how)}; about {_gib(chosen.peak_bytes)}"
     if plan.free.room != _UNKNOWN:
         text += f" of {_gib(plan.free.room)} usable"
-    whole = _least(Layout(needs, plan.free.kind, chosen.dtype, "none", None))
+    whole = _peak(Layout(needs, plan.free.kind, chosen.dtype, "none", None))
     return (
         f"{text}, {_gib(whole)} without offloading or tiles."
         if whole > plan.free.room
@@ -216,9 +208,9 @@ def _reason(plan: Plan) -> str:
 def _shortage(needs: Needs, free: Free, runtime: Runtime) -> str:
     """Which memory is too small, and how large it would have to be at least."""
     layouts = list(_layouts(needs, free, runtime))
-    least = min(_least(layout) for layout in layouts)
+    least = min(_peak(layout) for layout in layouts)
     if least <= free.room:
-        fitting = [layout for layout in layouts if _least(layout) <= free.room]
+        fitting = [layout for layout in layouts if _peak(layout) <= free.room]
         host = min(layout.host() for layout in fitting)
         return (
             f"{_named(needs)} needs about {_gib(host)} of main memory for weights that are not on "
@@ -229,36 +221,39 @@ def _shortage(needs: Needs, free: Free, runtime: Runtime) -> str:
     return f"{text}, and {_gib(free.room)} are usable."
 
 
-def _least(layout: Layout) -> int:
-    """The peak of a layout with one picture and one pass at a time."""
-    separate = layout.separate(1) if layout.needs.augment else 0
-    return max(layout.encode(), layout.sample(1), layout.decode(1), separate)
-
-
-def _proposals(needs: Needs, free: Free, runtime: Runtime) -> Iterator[str]:
+def _proposals(needs: Needs, free: Free, runtime: Runtime, below: int | None) -> Iterator[str]:
     """Changes that make a run fit, the least painful first."""
 
     def fits(needs: Needs, runtime: Runtime = runtime) -> bool:
-        return _first_fit(needs, free, runtime) is not None
+        found = _first_fit(needs, free, runtime)
+        return found is not None and (below is None or found.runtime.peak_bytes < below)
 
-    if runtime.offload != "auto":
-        found = _first_fit(needs, free, replace(runtime, offload="auto"))
-        if found is not None:
-            yield f"offload {found.runtime.offload}"
-    if runtime.dtype == "float32":
-        lighter: Dtype = needs.networks.half if free.kind == "cuda" else "bfloat16"
-        if fits(needs, replace(runtime, dtype=lighter)):
-            yield lighter
-    if needs.count > 1 and fits(replace(needs, count=1)):
-        yield "one picture at a time"
+    if free.kind == "cuda":
+        offloads: tuple[Offload, ...] = ("none", "model", "sequential")
+        for offload in offloads:
+            if fits(needs, replace(runtime, offload=offload)):
+                yield f"offload {offload}"
+                break
+    lighter: Dtype = needs.networks.half if free.kind == "cuda" else "bfloat16"
+    if runtime.dtype in ("auto", "float32") and fits(needs, replace(runtime, dtype=lighter)):
+        yield lighter
     smaller = next(filter(fits, _smaller(needs)), None)
     if smaller is not None:
         yield f"{smaller.extent.width} x {smaller.extent.height} pixels"
-    lighter_families: tuple[Family, ...] = ("sdxl", "sd15")
-    for family in lighter_families[0 if needs.family == "flux" else 1 :]:
+    if needs.augment > 1 and fits(replace(needs, augment=1)):
+        yield "augment 1"
+    for family in _lighter_families(needs.family):
+        # Any run of it: how this one was set up need not make sense there.
         other = Needs(family=family, extent=needs.extent, augment=needs.augment)
-        if family != needs.family and fits(other):
+        if fits(other, Runtime(device=runtime.device)):
             yield f"a method on {_TITLES[family]}"
+    if free.kind == "cuda" and _first_fit(needs, Free(host_bytes=free.host_bytes), Runtime()):
+        yield "the CPU, which is slow"
+
+
+def _lighter_families(family: Family) -> tuple[Family, ...]:
+    lighter: dict[Family, tuple[Family, ...]] = {"flux": ("sdxl", "sd15"), "sdxl": ("sd15",)}
+    return lighter.get(family, ())
 
 
 def _smaller(needs: Needs) -> Iterator[Needs]:

@@ -29,16 +29,13 @@ class Runtime:
 class ResolvedRuntime:
     """What the preflight settled on.
 
-    ``decode_batch`` is how many pictures are decoded at a time, ``reason`` one sentence for the
-    user, ``peak_bytes`` the estimate of the device's peak.
+    ``reason`` is one sentence for the user, ``peak_bytes`` the estimate of the device's peak.
     """
 
     device: str
     dtype: Literal["float32", "float16", "bfloat16"]
     attention: Literal["xformers", "sdpa", "flash"]
     offload: Literal["none", "model", "sequential"]
-    vae_slicing: bool = False
     vae_tiling: bool = False
-    decode_batch: int = 1
     peak_bytes: int = 0
     reason: str = ""

@@ -12,8 +12,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from layerstudio.models.attention_sharing import LowRank, SharingUnit
+from layerstudio.models.attention_sharing import (
+    AttentionSharing,
+    LowRank,
+    SharingUnit,
+    attention_sites,
+)
 from layerstudio.models.linear_maps import linear_map
+
+
+def merged_values(sharing: AttentionSharing, unet: nn.Module) -> int:
+    """How many values all that is merged for one sampling holds."""
+    pairs = zip(sharing.units(), attention_sites(unet), strict=True)
+    return sum(_merged_values(unit, site) for unit, site in pairs)
+
+
+def _merged_values(unit: SharingUnit, site: Any) -> int:
+    width, context = site.query_dim, site.cross_attention_dim
+    within = unit.frames * (2 * width * width + 2 * context * width) + width
+    layers_across = 1 if unit.frames == 1 else 4  # the output's; three of the input's
+    return within + layers_across * (width * width + width) + 2 * width
 
 
 @torch.no_grad()

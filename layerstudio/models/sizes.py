@@ -91,6 +91,9 @@ MULTILAYER = replace(
 MULTILAYER_DECODER = Network(85_265_920, 2_362_368)
 MULTILAYER_DECODER_VALUES = 7_836  # per latent pixel inside boxes
 
+# Per latent pixel and frame: SD 1.5's maps of a condition, one for each attention, made once.
+CONDITION_VALUES = 5_640
+
 TRANSPARENCY_DECODER = Network(104_104_804, 4_719_104)
 # Per pixel of the picture: the autoencoder's decoder, its encoder takes less (643), and one pass
 # of LayerDiffuse's transparency decoder.

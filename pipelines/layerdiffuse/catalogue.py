@@ -14,6 +14,7 @@ from typing import Literal
 
 from layerstudio.generate_request import InputRole
 from layerstudio.geometry import Extent
+from layerstudio.pipelines.prompt_chunks import MAX_CHUNKS
 
 FamilyId = Literal["sdxl", "sd15", "flux"]
 Many = Literal["none", "one", "many"]
@@ -25,7 +26,8 @@ class Mode:
 
     ``weights`` are registry ids besides the base and the variant's; ``needs_inputs`` pictures
     that must be given, ``takes_inputs`` others that may be. ``foregrounds`` is how many prompts
-    of single layers it takes. A ``transparent`` mode makes a layer with alpha.
+    of single layers it takes. A mode ``switches_weights`` if it changes the denoiser's between its
+    calls or its steps.
     """
 
     summary: str
@@ -36,6 +38,7 @@ class Mode:
     foregrounds: Many = "many"
     takes_boxes: bool = False
     takes_background: bool = False
+    switches_weights: bool = False
     strength: float = 1.0
     ending_step: float = 1.0
     guidance: float | None = None  # this and the next where the mode's differs from the family's
@@ -59,7 +62,8 @@ class Family:
     """One base architecture with everything that LayerDiffuse publishes for it.
 
     ``variants`` are registry ids of the weights for transparent pictures, the default first;
-    ``side_multiple`` is for sizes that are derived; given ones may be any.
+    ``side_multiple`` is for sizes that are derived; given ones may be any. ``most_tokens`` are
+    read of a text.
     """
 
     id: FamilyId
@@ -72,6 +76,7 @@ class Family:
     cli_variant: str = ""
     adapters: tuple[str, ...] = ()
     takes_negative: bool = True
+    most_tokens: int = MAX_CHUNKS * 75  # what CLIP takes of a text in pieces
     side_multiple: int = 64
 
 
@@ -117,6 +122,7 @@ SDXL = Family(
         "fg+bg": Mode(
             "text to foregrounds, then a background behind them",
             weights=("layerdiffuse-sdxl-fg2ble", "layerdiffuse-sdxl-fgble2bg", _SDXL_DECODER),
+            switches_weights=True,
             uses_variant=True,
             takes_boxes=True,
             takes_background=True,
@@ -125,6 +131,7 @@ SDXL = Family(
         "bg+fg": Mode(
             "text (or a picture) to a background, then foregrounds on it",
             weights=("layerdiffuse-sdxl-bg2ble", "layerdiffuse-sdxl-bgble2fg", _SDXL_DECODER),
+            switches_weights=True,
             takes_inputs=("background",),
             takes_background=True,
             scheduler="euler a",  # DPM++ leaves artefacts with bgble2fg
@@ -132,6 +139,7 @@ SDXL = Family(
         "fg2bg": Mode(
             "a given foreground completed with a background",
             weights=("layerdiffuse-sdxl-fg2ble", "layerdiffuse-sdxl-fgble2bg"),
+            switches_weights=True,
             needs_inputs=("foreground",),
             takes_inputs=("blended",),
             foregrounds="none",
@@ -141,6 +149,7 @@ SDXL = Family(
         "bg2fg": Mode(
             "a given background completed with foregrounds",
             weights=("layerdiffuse-sdxl-bg2ble", "layerdiffuse-sdxl-bgble2fg", _SDXL_DECODER),
+            switches_weights=True,
             needs_inputs=("background",),
             takes_inputs=("blended",),
             scheduler="euler a",
@@ -208,6 +217,7 @@ FLUX = Family(
         scheduler="flow euler",
     ),
     takes_negative=False,
+    most_tokens=512,
     adapters=("controlnet",),
     variants={},
     modes={

@@ -55,6 +55,10 @@ class Driver(Protocol):
         """How many pictures are sampled together."""
         ...
 
+    def sampling_values(self, pipeline: Any, extent: Extent) -> int:
+        """How many values a loaded pipeline makes for a sampling, beside its networks'."""
+        ...
+
 
 @dataclass
 class Ready:
@@ -242,5 +246,7 @@ def _needs(family: Family, driver: Driver, request: GenerateRequest, pipeline: A
         guided=family.id != "flux" and (request.guidance or 0) > 1,
         augment=request.augment if pipeline.transparency_decoder is not None else 0,
         extra_parameters=sum(parameter_count(module) for module in extras if module is not None),
+        sampling_values=driver.sampling_values(pipeline, _largest(request)),
+        switches_weights=family.modes[request.mode or ""].switches_weights,
         sizes=sizes_of(pipeline, family.id),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from layerstudio.generate_request import GenerateRequest
+from layerstudio.geometry import Extent
 from layerstudio.pipelines.layerdiffuse.chain import Call
 from layerstudio.pipelines.layerdiffuse.engine import image_of
 from layerstudio.pipelines.layerdiffuse.flux import LayerDiffuseFluxPipeline
@@ -34,3 +35,6 @@ class FluxDriver:
 
     def frames(self, mode: str) -> int:
         return 1
+
+    def sampling_values(self, pipeline: Any, extent: Extent) -> int:
+        return 0

@@ -13,8 +13,10 @@ from layerstudio.generate_request import GenerateRequest, InputRole
 from layerstudio.picture import Picture
 from layerstudio.pipelines.layerdiffuse.catalogue import FLUX, SD15, SDXL, Family, needed
 from layerstudio.pipelines.layerdiffuse.resolving import resolve
+from layerstudio.pipelines.memory_layout import Kind
 from layerstudio.pipelines.methods import MethodCard
 from layerstudio.pipelines.needs import require
+from layerstudio.pipelines.preflight import check_offload
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, ProgressCallback
 
@@ -64,6 +66,8 @@ class _LayerDiffuse:
     ) -> tuple[Document, ...]:
         """Raises ``MissingWeights`` before anything is loaded, naming all that are missing."""
         mode, variant, base = request.mode or "", request.variant or "", request.base or ""
+        switches = self.family.modes[mode].switches_weights
+        check_offload(_kind(runtime.device), runtime, switches_weights=switches)
         ids = needed(self.family, mode, variant, base)
         extra = (request.controlnet, request.ip_adapter, *request.loras)
         ids += tuple(adapter.source for adapter in extra if adapter)
@@ -73,6 +77,11 @@ class _LayerDiffuse:
         return run(
             self.family, request, pictures, runtime=runtime, progress=progress, cancel=cancel
         )
+
+
+def _kind(device: str) -> Kind | None:
+    """Of "auto" it takes PyTorch to know."""
+    return {"auto": None, "cpu": "cpu"}.get(device, "cuda")
 
 
 class LayerDiffuseSDXL(_LayerDiffuse):

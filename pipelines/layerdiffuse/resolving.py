@@ -44,6 +44,7 @@ def resolve(
     _check_foreign(request, method)
     _check_inputs(mode_id, mode, pictures)
     _check_texts(request, mode_id, mode)
+    _check_lengths(request, family)
     _check_steering(request, pictures, family)
     if request.negative_prompt and not family.takes_negative:
         raise InvalidRequest(f"{family.title} takes no negative prompt.", advice="Leave it out.")
@@ -170,6 +171,21 @@ def _check_texts(request: GenerateRequest, mode_id: str, mode: Mode) -> None:
         raise InvalidRequest(
             f"The mode {mode_id!r} makes no background.",
             advice="Leave its text out, or choose another mode.",
+        )
+
+
+def _check_lengths(request: GenerateRequest, family: Family) -> None:
+    """What has more words than tokens are read is refused here, before anything is loaded.
+
+    A word is at least one token. How many it really is only the tokenizer tells, later.
+    """
+    parts = (*request.foregrounds, request.background or "")
+    texts = [part for part in parts if part.strip()] or [request.prompt]
+    words = max(len(text.split()) for text in texts)
+    if words > family.most_tokens:
+        raise InvalidRequest(
+            f"A text has {words:,} words, and {family.title} reads {family.most_tokens:,} tokens.",
+            advice=f"Shorten it to about {family.most_tokens * 3 // 4:,} words or fewer.",
         )
 
 

@@ -29,9 +29,12 @@ from transformers import (
 )
 
 from layerstudio.errors import InvalidRequest, MissingWeights
+from layerstudio.geometry import Extent
 from layerstudio.models.attention_sharing import AttentionSharing
 from layerstudio.models.checkpoints import State, read_state
+from layerstudio.models.frame_weights import merged_values
 from layerstudio.models.shared_attention import sharing_attention
+from layerstudio.models.sizes import CONDITION_VALUES
 from layerstudio.models.transparent_vae import (
     Augment,
     TransparencyDecoder,
@@ -177,6 +180,19 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
     def set_layerdiffuse_strength(self, strength: float) -> None:
         """How much of LayerDiffuse's change of the UNet: 1 as published, 0 none."""
         self._strength = strength
+
+    def sampling_values(self, extent: Extent) -> int:
+        """How many values a call makes for its sampling and keeps until that ends.
+
+        They are the merged weights, and the maps of a condition of ``extent`` pixels.
+        """
+        if self._sharing is None:
+            return 0
+        merged = merged_values(self._sharing, self.unet)
+        if self._sharing.kwargs_encoder is None:
+            return merged
+        latents = extent.pixel_count // self.vae_scale_factor**2
+        return merged + self._sharing.frames * latents * CONDITION_VALUES
 
     def unload_layerdiffuse(self) -> None:
         """Forget the weights of ``load_layerdiffuse``; the base was never changed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from layerstudio.generate_request import GenerateRequest
+from layerstudio.geometry import Extent
 from layerstudio.pipelines.layerdiffuse.catalogue import SD15
 from layerstudio.pipelines.layerdiffuse.chain import Call
 from layerstudio.pipelines.layerdiffuse.engine import image_of
@@ -37,3 +38,6 @@ class SD15Driver:
 
     def frames(self, mode: str) -> int:
         return len(find_sharing_mode(mode).makes)
+
+    def sampling_values(self, pipeline: Any, extent: Extent) -> int:
+        return pipeline.sampling_values(extent)

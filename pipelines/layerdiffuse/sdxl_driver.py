@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from layerstudio.generate_request import GenerateRequest
+from layerstudio.geometry import Extent
 from layerstudio.pipelines.layerdiffuse.catalogue import SDXL
 from layerstudio.pipelines.layerdiffuse.chain import Call, Kind
 from layerstudio.pipelines.layerdiffuse.engine import image_of
@@ -54,6 +55,9 @@ class SDXLDriver:
 
     def frames(self, mode: str) -> int:
         return 1
+
+    def sampling_values(self, pipeline: Any, extent: Extent) -> int:
+        return 0
 
     def _patches(self, request: GenerateRequest) -> dict[ModeId, str]:
         """Registry ids of the run's patches by what they are for."""

@@ -15,13 +15,15 @@ from layerstudio.models.attention_sharing import (
     SharingUnit,
     attention_sites,
 )
-from layerstudio.models.control_encoder import ControlEncoder
+from layerstudio.models.control_encoder import PUBLISHED_WIDTHS, ControlEncoder
+from layerstudio.models.frame_weights import merged_values
 from layerstudio.models.shared_attention import (
     SharedAttention,
     mix_frames,
     mix_frames_written_out,
     sharing_attention,
 )
+from layerstudio.models.sizes import CONDITION_VALUES
 
 # The base model's published config; what is not here is the class's default.
 SD15 = {
@@ -104,6 +106,33 @@ def test_a_prompt_per_frame_is_the_published_overwriting():
 def published_unet() -> UNet2DConditionModel:
     with torch.device("meta"):
         return UNet2DConditionModel(**SD15)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_what_is_merged_of_a_published_file_is_counted_exactly(published_unet, name):
+    frames, has_condition = PUBLISHED[name]
+    widths = PUBLISHED_WIDTHS if has_condition else None
+    with torch.device("meta"):
+        sharing = AttentionSharing(published_unet, SharingLayout(frames, control_widths=widths))
+    signals = {} if has_condition else None
+    with sharing_attention(published_unet, sharing, signals=signals):
+        processors = [site.processor for site in attention_sites(published_unet)]
+        held = sum(buffer.numel() for one in processors for buffer in one.buffers())
+    assert merged_values(sharing, published_unet) == held
+    assert round(held / 1e6) in {1: [118], 2: [286], 3: [380]}[frames]
+
+
+def test_maps_of_a_condition_are_counted(published_unet):
+    """One for each attention, as wide as it and as many as its positions; the middle is 1/64."""
+    scales = {"down_blocks.0": 1, "down_blocks.1": 4, "down_blocks.2": 16}
+    scales |= {"up_blocks.1": 16, "up_blocks.2": 4, "up_blocks.3": 1, "mid_block": 64}
+    sites = {id(site) for site in attention_sites(published_unet)}
+    widths = [
+        (module.query_dim, next(scales[part] for part in scales if name.startswith(part)))
+        for name, module in published_unet.named_modules()
+        if id(module) in sites
+    ]
+    assert sum(width / scale for width, scale in widths) == CONDITION_VALUES
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

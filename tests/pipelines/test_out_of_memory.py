@@ -60,6 +60,23 @@ def test_what_is_proposed_takes_less_than_what_failed():
     assert smaller.runtime.peak_bytes < failed.runtime.peak_bytes
 
 
+@pytest.mark.parametrize(
+    ("family", "free", "expected"),
+    [
+        ("sdxl", Free(host_bytes=100 * GIB), "bfloat16; or a method on SD 1.5"),
+        ("sd15", Free(host_bytes=100 * GIB), "bfloat16"),
+        ("sdxl", Free(device="cuda", device_bytes=9 * GIB, host_bytes=64 * GIB), "offload model"),
+        ("flux", Free(device="cuda", device_bytes=80 * GIB, host_bytes=80 * GIB), "offload model"),
+    ],
+)
+def test_there_is_advice_for_the_smallest_pictures_too(family, free, expected):
+    failed = plan(Needs(family=family, extent=Extent(64, 64)), free)
+    assert failed.runtime.offload == "none"
+    with pytest.raises(OutOfMemory) as caught, explained(failed):
+        raise MemoryError
+    assert expected in caught.value.advice
+
+
 @pytest.mark.gpu
 def test_gpu_memory_that_runs_out(planned):
     with pytest.raises(OutOfMemory), explained(planned):

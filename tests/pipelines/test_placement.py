@@ -63,9 +63,8 @@ def test_sizes_of_a_pipeline_are_those_of_its_networks(pipe):
 
 
 def test_precision_decoding_and_attention_are_set(pipe, caplog):
-    apply(planned(dtype="bfloat16", vae_slicing=True, vae_tiling=True, attention="flash"), pipe)
+    apply(planned(dtype="bfloat16", vae_tiling=True, attention="flash"), pipe)
     assert pipe.unet.dtype == pipe.vae.dtype == pipe.text_encoder.dtype == torch.bfloat16
-    assert pipe.vae.use_slicing
     assert pipe.vae.use_tiling
     assert (pipe.vae.tile_sample_min_size, pipe.vae.tile_latent_min_size) == (TILE, TILE // 8)
     processors = {*pipe.unet.attn_processors.values(), *pipe.vae.attn_processors.values()}
@@ -73,7 +72,6 @@ def test_precision_decoding_and_attention_are_set(pipe, caplog):
     assert {p.backend for p in processors} == {"flash"}
     apply(planned(), pipe)
     assert not caplog.records
-    assert not pipe.vae.use_slicing
     assert not pipe.vae.use_tiling
     assert pipe.unet.dtype == torch.float32
 

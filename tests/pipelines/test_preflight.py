@@ -12,6 +12,7 @@ from layerstudio.errors import InvalidRequest, OutOfMemory
 from layerstudio.geometry import Extent
 from layerstudio.machine import GIB
 from layerstudio.models.sizes import FAMILIES
+from layerstudio.pipelines.memory_layout import Layout
 from layerstudio.pipelines.preflight import Free, Needs, plan
 from layerstudio.pipelines.runtime import Runtime
 
@@ -76,9 +77,8 @@ def test_plans_for_cpus(family, side):
             with pytest.raises(OutOfMemory, match="main memory"):
                 plan(run(family, side), cpu(size))
             continue
-        found = plan(run(family, side, count=3), cpu(size))
+        found = plan(run(family, side), cpu(size))
         assert (found.runtime.dtype, found.runtime.offload) == (dtype, "none")
-        assert (found.runtime.decode_batch, found.augment_batch) == (1, 1)
         assert found.runtime.peak_bytes <= cpu(size).room
 
 
@@ -86,38 +86,46 @@ def test_plans_for_cpus(family, side):
 @given(
     family=st.sampled_from(sorted(FAMILIES)),
     side=st.sampled_from([256, 512, 768, 1024, 2048]),
-    count=st.integers(1, 9),
     frames=st.sampled_from([1, 3]),
     augment=st.sampled_from([0, 1, 8]),
     size=st.floats(2, 90),
     on_cpu=st.booleans(),
 )
-def test_a_plan_fits_and_a_proposal_is_true(family, side, count, frames, augment, size, on_cpu):
-    needs = run(family, side, count=count, frames=frames, augment=augment)
+def test_a_plan_fits_and_a_proposal_is_true(family, side, frames, augment, size, on_cpu):
+    needs = run(family, side, frames=frames, augment=augment)
     free = cpu(size) if on_cpu else card(size)
     try:
         found = plan(needs, free)
     except OutOfMemory as error:
-        if "one picture at a time" in error.advice:
-            plan(replace(needs, count=1), free)
+        if "augment 1" in error.advice:
+            plan(replace(needs, augment=1), free)
         words = error.advice.partition(" pixels")[0].split()
         if words[-2:-1] == ["x"]:
             plan(replace(needs, extent=Extent(int(words[-3]), int(words[-1]))), free)
         return
-    assert max(found.stages.values()) == found.runtime.peak_bytes <= free.room
-    assert 1 <= found.sample_batch <= count
-    assert 1 <= found.augment_batch <= max(augment, 1)
-    more = plan(needs, replace(free, device_bytes=free.room * 2, host_bytes=2**50))
-    if more.runtime.offload == found.runtime.offload:
-        assert more.sample_batch >= found.sample_batch
+    assert found.runtime.peak_bytes <= free.room
 
 
-def test_many_pictures_are_made_in_parts():
-    found = plan(run("sdxl", 1024, count=16), card(12))
-    assert found.runtime.offload == "none"
-    assert found.sample_batch < 16
-    assert found.runtime.vae_slicing
-    assert f"{found.sample_batch} of 16 pictures at a time" in found.runtime.reason
+def test_what_is_merged_for_a_sampling_counts_while_sampling():
+    merged = 2**30
+    needs = run("sd15", 512, frames=2)
+    for offload in ("none", "model", "sequential"):
+        layout = Layout(needs, "cuda", "float16", offload, None)
+        more = replace(layout, needs=replace(needs, sampling_values=merged))
+        assert more.sample() - layout.sample() == 2 * merged
+        assert more.decode() == layout.decode()
+        assert more.host() - layout.host() == (2 * merged if offload == "model" else 0)
+
+
+def test_weights_that_are_switched_are_not_offloaded_layer_by_layer():
+    needs = run("sdxl", 1024, switches_weights=True)
+    assert plan(replace(needs, switches_weights=False), card(5)).runtime.offload == "sequential"
+    with pytest.raises(OutOfMemory) as caught:
+        plan(needs, card(5))
+    assert "sequential" not in caught.value.advice
+    assert "a method on SD 1.5" in caught.value.advice
+    with pytest.raises(InvalidRequest, match="changes weights on its way"):
+        plan(needs, card(80), Runtime(offload="sequential"))
 
 
 def test_what_the_user_fixes_is_kept():
@@ -139,6 +147,8 @@ def test_what_the_user_fixes_is_kept():
         (run("sdxl", 1024), cpu(8), Runtime(), "a method on SD 1.5"),
         (run("flux", 512), cpu(24), Runtime(), "a method on SDXL"),
         (run("sd15", 512), cpu(1), Runtime(), "more memory"),
+        (run("flux", 1024), card(40), Runtime(dtype="float32", offload="none"), "bfloat16"),
+        (run("sdxl", 1024, switches_weights=True), card(4), Runtime(), "the CPU"),
     ],
 )
 def test_the_advice_names_what_would_fit(needs, free, asked, expected):
