@@ -17,14 +17,12 @@ from layerstudio.geometry import Bounds, Extent
 
 Mask = NDArray[np.bool_]
 
-# Around a hole's box, of the side of a square of its area, and never less.
-_CONTEXT = 0.5
+# Around a hole the network sees as much as the hole is deep, which for a square is half its side;
+# and never less than this.
 _LEAST_CONTEXT = 64  # pixels
 _NEAR = 8  # pixels: what is nearer is one hole
 _MOST_HOLES = 2000  # of more it is noise all over the picture
-# A square hole fills a quarter of its box. One that fills less than this is long or winding, so
-# that each half of it still has enough around it.
-_SPARSE = 0.2
+_LONG = 4  # contexts: a longer hole has enough to go by in each half of it
 
 
 class Work(NamedTuple):
@@ -34,36 +32,53 @@ class Work(NamedTuple):
     own: Mask
 
 
+class _Part(NamedTuple):
+    """The numbers of its pixels, the box around them, and how far the known may be from them."""
+
+    numbers: tuple[int, ...]
+    hole: Bounds
+    context: int
+
+    def joined(self, other: _Part) -> _Part:
+        context = max(self.context, other.context)
+        return _Part(self.numbers + other.numbers, self.hole.union(other.hole), context)
+
+    def box(self, extent: Extent) -> Bounds:
+        return self.hole.padded(self.context).clamped(extent)
+
+
 def boxes_of(holes: Mask, largest: int) -> list[Work]:
     """Every pixel of ``holes`` (h, w) is the own one of one box; ``largest`` is in pixels.
 
     Boxes of more than ``largest`` pixels are left only where a hole is that large and solid.
     """
     extent = Extent.of(holes)
-    works = []
-    for own, hole in _groups(holes, extent, largest):
-        for part in _parts(own, hole, extent, largest):
-            box = _with_context(part, extent)
-            inside = np.zeros(box.extent.shape, bool)
-            inside[part.relative_to(box).slices] = own[part.relative_to(hole).slices]
-            works.append(Work(box, inside))
-    return works
+    depth = cv2.distanceTransform(holes.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    numbers = np.zeros(holes.shape, np.int32)
+    parts: list[_Part] = []
+    for own, hole in _apart(holes):
+        for inside, there in _cut(own, hole, depth, extent, largest):
+            parts.append(_Part((len(parts) + 1,), there, _context(inside, there, depth)))
+            numbers[there.slices][inside] = len(parts)
+    return [
+        Work(part.box(extent), np.isin(numbers[part.box(extent).slices], part.numbers))
+        for part in _joined(parts, extent, largest)
+    ]
 
 
-def _groups(holes: Mask, extent: Extent, largest: int) -> Iterator[tuple[Mask, Bounds]]:
-    """Holes that share a box: their pixels in it, and it, without surroundings."""
+def _apart(holes: Mask) -> Iterator[tuple[Mask, Bounds]]:
+    """Holes that are not near each other: their pixels in their boxes."""
     side = 2 * _NEAR + 1
     wide = cv2.dilate(holes.astype(np.uint8), np.ones((side, side), np.uint8))
     count, found = cv2.connectedComponents(wide)
-    labels = np.asarray(found, np.int32)
     if count > _MOST_HOLES:
         hole = Bounds.of_mask(holes)
         yield holes[hole.slices], hole
         return
+    labels = np.asarray(found, np.int32)
     labels[~holes] = 0
-    singles = [([label], hole) for label, hole in _boxes_of_labels(labels, count)]
-    for members, hole in _joined(singles, extent, largest):
-        yield np.isin(labels[hole.slices], members), hole
+    for label, hole in _boxes_of_labels(labels, count):
+        yield labels[hole.slices] == label, hole
 
 
 def _boxes_of_labels(labels: NDArray[np.int32], count: int) -> Iterator[tuple[int, Bounds]]:
@@ -78,47 +93,45 @@ def _boxes_of_labels(labels: NDArray[np.int32], count: int) -> Iterator[tuple[in
         yield label, Bounds.from_edges(left, top, right, bottom)
 
 
-Group = tuple[list[int], Bounds]
-
-
-def _joined(singles: list[Group], extent: Extent, largest: int) -> list[Group]:
-    """Each joined to the first whose box it does not make costlier, and so on with the two."""
-    joined: list[Group] = []
-    for members, hole in singles:
-        index = 0
-        while index < len(joined):
-            others, there = joined[index]
-            both = hole.union(there)
-            cost = _with_context(both, extent).area
-            apart = _with_context(hole, extent).area + _with_context(there, extent).area
-            if cost > min(apart, largest):
-                index += 1
-                continue
-            del joined[index]
-            members, hole, index = others + members, both, 0  # it may reach others now
-        joined.append((members, hole))
-    return joined
-
-
-def _parts(own: Mask, hole: Bounds, extent: Extent, largest: int) -> Iterator[Bounds]:
-    """``hole`` (canvas pixels, ``own`` inside it) halved for as long as it is large and sparse."""
+def _cut(
+    own: Mask, hole: Bounds, depth: NDArray, extent: Extent, largest: int
+) -> Iterator[tuple[Mask, Bounds]]:
+    """``own`` (in ``hole``) halved for as long as it is too large, and long for its depth."""
     tight = Bounds.of_mask(own)
     if tight.is_empty:
         return
-    there = tight.moved(hole.x, hole.y)
-    own = own[tight.slices]
-    area = _with_context(there, extent).area
-    if area <= largest or np.count_nonzero(own) >= _SPARSE * area:
-        yield there
+    own, hole = own[tight.slices], tight.moved(hole.x, hole.y)
+    context = _context(own, hole, depth)
+    is_long = hole.extent.longest_side > _LONG * context
+    if not is_long or hole.padded(context).clamped(extent).area <= largest:
+        yield own, hole
         return
-    axis = 0 if there.height >= there.width else 1
+    axis = 0 if hole.height >= hole.width else 1
     middle = own.shape[axis] // 2
     first, second = np.split(own, [middle], axis)
-    yield from _parts(first, there, extent, largest)
-    moved = there.moved(0, middle) if axis == 0 else there.moved(middle, 0)
-    yield from _parts(second, moved, extent, largest)
+    moved = hole.moved(0, middle) if axis == 0 else hole.moved(middle, 0)
+    yield from _cut(first, hole, depth, extent, largest)
+    yield from _cut(second, moved, depth, extent, largest)
 
 
-def _with_context(hole: Bounds, extent: Extent) -> Bounds:
-    margin = max(_LEAST_CONTEXT, round(_CONTEXT * hole.area**0.5))
-    return hole.padded(margin).clamped(extent)
+def _context(own: Mask, hole: Bounds, depth: NDArray) -> int:
+    deepest = float(depth[hole.slices][own].max())
+    # Where nothing at all is known, the depth is a number without meaning.
+    return round(min(max(deepest, _LEAST_CONTEXT), max(depth.shape)))
+
+
+def _joined(parts: list[_Part], extent: Extent, largest: int) -> list[_Part]:
+    """Each joined to the first whose box it does not make costlier, and so on with the two."""
+    joined: list[_Part] = []
+    for part in parts:
+        index = 0
+        while index < len(joined):
+            both = part.joined(joined[index])
+            apart = part.box(extent).area + joined[index].box(extent).area
+            if both.box(extent).area > min(apart, largest):
+                index += 1
+                continue
+            del joined[index]
+            part, index = both, 0  # it may reach others now
+        joined.append(part)
+    return joined
