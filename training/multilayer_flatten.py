@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from layerstudio.color import F32, U8, premultiply, to_u8
+from layerstudio.color import F32, U8, premultiply, to_depth, to_u8
 from layerstudio.composite import composite
 from layerstudio.document import BlendMode, Document, Group, Layer, Node, Role, clipping_runs
 from layerstudio.geometry import Bounds
@@ -48,9 +48,17 @@ def _by_units(document: Document) -> Iterator[tuple[Layer, str]]:
 
 
 def _baked(document: Document) -> Iterator[tuple[Layer, str]]:
-    plain, _ = bake_unsupported(document, frozenset({BlendMode.NORMAL}))
+    # With 16 bits: faint layers would multiply what 8 bits round off.
+    deep = replace(document, children=tuple(map(_deep, document.children)))
+    plain, _ = bake_unsupported(deep, frozenset({BlendMode.NORMAL}))
     for paths, base, _ in _units(plain.children, (), plain=True):
         yield from _shown(plain, to_u8(composite(_only(plain, paths))), base)
+
+
+def _deep(node: Node) -> Node:
+    if isinstance(node, Group):
+        return replace(node, children=tuple(map(_deep, node.children)))
+    return replace(node, pixels=to_depth(node.pixels, np.uint16))
 
 
 def _shown(document: Document, pixels: U8, node: Node) -> Iterator[tuple[Layer, str]]:

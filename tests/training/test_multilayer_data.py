@@ -93,7 +93,7 @@ class TestFlattening:
         document = replace(document, children=(below, *document.children))
         layers = [item for item, _ in flattened(document)]
         difference = composite(Document(document.extent, tuple(layers))) - composite(document)
-        assert np.abs(difference).max() * 255 <= 6
+        assert np.abs(difference).max() * 255 <= 7
         assert all(item.opacity == 1 and item.blend == BlendMode.NORMAL for item in layers)
 
     def test_order_captions_and_what_is_hidden(self):
