@@ -12,6 +12,7 @@ from tiny_checkpoints import (
     write_taesd,
 )
 from tiny_layerdiffuse import FILES, write_layerdiffuse
+from tiny_mattes import write_big_lama, write_birefnet
 from tiny_multilayer import write_art, write_cld, write_inpaint_controlnet
 from tiny_single_files import write_ip_adapter
 
@@ -19,6 +20,8 @@ from layerstudio.weights import registry
 
 HALF = torch.float16
 MULTILAYER = {"art": write_art, "cld": write_cld, "flux-inpaint-alpha": write_inpaint_controlnet}
+
+MATTES = {"birefnet": write_birefnet, "lama": write_big_lama}
 
 
 def write_row(checkpoint_id: str, folder: Path) -> Path:
@@ -31,6 +34,8 @@ def write_row(checkpoint_id: str, folder: Path) -> Path:
         return folder
     if row.id in MULTILAYER:
         return MULTILAYER[row.id](folder)
+    if row.family in MATTES:
+        return MATTES[row.family](folder)
     if row.kind == "base":
         return _write_base(row, folder)
     if row.kind == "vae":

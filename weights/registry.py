@@ -13,11 +13,11 @@ from typing import Any, Literal, get_args
 from layerstudio.errors import InvalidRequest, UnreadableFile
 from layerstudio.weights.patterns import is_pattern, is_safe
 
-Family = Literal["sdxl", "sd15", "flux"]
+Family = Literal["sdxl", "sd15", "flux", "birefnet", "lama"]
 Kind = Literal[
     "base", "vae", "delta", "patch", "lora", "attention-sharing", "transparency-encoder",
     "transparency-decoder", "transparent-vae", "preview-decoder", "controlnet", "ip-adapter",
-    "multilayer",
+    "multilayer", "matting", "inpainting",
 ]  # fmt: skip
 
 _REGISTRY = Path(__file__).with_name("registry.toml")
