@@ -92,6 +92,7 @@ class GenerateRequest(Request):
     ``count`` pictures have the seeds ``seed``, ``seed + 1``, and so on.
     Of ``document``, either what is in ``regenerate`` is made anew, or all but what is in
     ``locked``; both are names of layers, or paths such as "0.2".
+    ``fingerprints`` of the weights that are files of the user's are filled in when it is run.
     """
 
     prompt: str = ""
@@ -126,6 +127,7 @@ class GenerateRequest(Request):
     document: InputDocument | None = None
     locked: tuple[str, ...] = ()
     regenerate: tuple[str, ...] = ()
+    fingerprints: tuple[tuple[str, str], ...] = ()
 
     task: ClassVar[str] = "generate"
 
@@ -138,6 +140,7 @@ class GenerateRequest(Request):
         put(self, "controlnet", self.controlnet and _made(Adapter, self.controlnet))
         put(self, "ip_adapter", self.ip_adapter and _made(Adapter, self.ip_adapter))
         put(self, "layer_guidance", tuple((str(k), v) for k, v in self.layer_guidance))
+        put(self, "fingerprints", tuple((str(k), str(v)) for k, v in self.fingerprints))
         put(self, "document", _document(self.document))
         put(self, "locked", _names("locked", self.locked))
         put(self, "regenerate", _names("regenerate", self.regenerate))

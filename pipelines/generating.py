@@ -17,6 +17,7 @@ from layerstudio.generate_request import (
 from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.io.picture import PictureSource, read_picture
 from layerstudio.picture import Picture
+from layerstudio.pipelines.fingerprints import fingerprints_of, remarks
 from layerstudio.pipelines.methods import DEFAULT_GENERATE, load_generator
 from layerstudio.pipelines.recording import signed, title_of
 from layerstudio.pipelines.runtime import Runtime
@@ -46,6 +47,7 @@ def generate(
     found = _read(request, pictures or {}, limits or DEFAULT_LIMITS)
     method = load_generator(request.method or DEFAULT_GENERATE)
     resolved = method.resolve(replace(request, inputs=_described(found)), found)
+    resolved = replace(resolved, fingerprints=fingerprints_of(resolved))
     cancel.check()
     documents = method.run(
         resolved, found, runtime=runtime or Runtime(), progress=progress, cancel=cancel
@@ -53,7 +55,10 @@ def generate(
     cancel.check()
     assert len(documents) == resolved.count, (len(documents), resolved.count)
     finished = tuple(
-        _recorded(document, replace(resolved, count=1, seed=(resolved.seed or 0) + index))
+        _recorded(
+            replace(document, notes=(*document.notes, *remarks(request, resolved))),
+            replace(resolved, count=1, seed=(resolved.seed or 0) + index),
+        )
         for index, document in enumerate(documents)
     )
     progress(Progress("done", 1.0))

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from diffusers.utils.torch_utils import get_module_execution_device
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def scaled(vae: Any, latents: Tensor) -> Tensor:
@@ -45,11 +45,12 @@ def _in_safe_precision(vae: Any) -> Iterator[None]:
     if not (vae.dtype == torch.float16 and vae.config.force_upcast):
         yield
         return
-    vae.to(torch.float32)
+    # PyTorch's own method: diffusers' warns of modules to keep in float32 where are none.
+    nn.Module.to(vae, torch.float32)
     try:
         yield
     finally:
-        vae.to(torch.float16)
+        nn.Module.to(vae, torch.float16)
 
 
 def _on_vae(vae: Any, values: Tensor) -> Tensor:

@@ -217,11 +217,12 @@ def _without_overflow(vae: Any) -> Iterator[tuple[torch.dtype, torch.device]]:
     if not _overflows(vae):
         yield vae.dtype, _device(vae)
         return
-    vae.to(torch.float32)
+    # PyTorch's own method: diffusers' warns of modules to keep in float32 where are none.
+    torch.nn.Module.to(vae, torch.float32)
     try:
         yield torch.float32, _device(vae)
     finally:
-        vae.to(torch.float16)
+        torch.nn.Module.to(vae, torch.float16)
 
 
 def _overflows(vae: Any) -> bool:
