@@ -99,6 +99,14 @@ def _text_encoder(shapes: Shapes) -> str | None:
     return None
 
 
+def _matting_or_inpainting(shapes: Shapes) -> str | None:
+    if any(key.endswith("squeeze_module.0.conv_in.weight") for key in shapes):
+        return "BiRefNet, which mattes"
+    if any(key.endswith("model.1.ffc.convl2l.weight") for key in shapes):
+        return "LaMa, which fills holes"
+    return None
+
+
 _KINDS: tuple[Callable[[Shapes], str | None], ...] = (
     _transparent_vae,
     _attention_sharing,
@@ -110,4 +118,5 @@ _KINDS: tuple[Callable[[Shapes], str | None], ...] = (
     _unet,
     _vae,
     _text_encoder,
+    _matting_or_inpainting,
 )

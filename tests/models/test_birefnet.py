@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seeded import listed_shapes, parity_tensors, seeded_state
-from tiny_mattes import TINY_SWIN, tiny_birefnet
+from tiny_mattes import TINY_SWIN, tiny_birefnet, tiny_lama
 
 from layerstudio.errors import MismatchedWeights
 from layerstudio.models.birefnet import BiRefNet
@@ -92,6 +92,9 @@ def test_what_is_no_birefnet_is_named():
         BiRefNet.from_published(short)
     with pytest.raises(MismatchedWeights, match=r"bb\.patch_embed"):
         BiRefNet.from_published({"conv.weight": torch.zeros(3, 3)})
+    with pytest.raises(MismatchedWeights) as caught:
+        BiRefNet.from_published(tiny_lama().state_dict())
+    assert caught.value.advice == "It looks like LaMa, which fills holes."
 
 
 @settings(deadline=None, max_examples=25)
