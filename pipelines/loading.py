@@ -153,6 +153,9 @@ def _base(wanted: Wanted) -> Any:
     found = wanted.base
     wanted.check(found, wanted.family)
     options: dict[str, Any] = {"local_files_only": True, "dtype": wanted.dtype}
+    in_float32 = getattr(wanted.kind, "components_in_float32", ())
+    if in_float32:
+        options["dtype"] = {"default": wanted.dtype, **dict.fromkeys(in_float32, torch.float32)}
     if wanted.family == "sd15":
         options |= {"safety_checker": None, "requires_safety_checker": False}
         options |= {"feature_extractor": None}

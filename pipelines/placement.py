@@ -81,8 +81,10 @@ def apply(plan: Plan, pipe: Any) -> None:
 
 def _cast(pipe: Any, dtype: torch.dtype) -> None:
     """By PyTorch's own method: diffusers' warns of modules to keep in float32 where are none."""
+    in_float32 = [getattr(pipe, name) for name in getattr(pipe, "components_in_float32", ())]
     for module in _networks(pipe):
-        nn.Module.to(module, dtype=dtype)
+        keeps = any(module is kept for kept in in_float32)
+        nn.Module.to(module, dtype=torch.float32 if keeps else dtype)
 
 
 def _networks(pipe: Any) -> list[nn.Module]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from accelerate.hooks import CpuOffload
+from diffusers.utils.torch_utils import get_module_execution_device
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -47,6 +48,23 @@ def activation_peak(run: Callable[[], Any]) -> int:
     with torch.no_grad(), _FusedAttention(), _LiveBytes() as live:
         run()
     return live.peak
+
+
+def own_parameter(module: nn.Module, name: str) -> Tensor:
+    """A parameter that ``module`` itself holds, to be used outside of its forward pass.
+
+    Under accelerate's sequential offloading it is on the meta device between passes; then it is
+    fetched by the module's own hook, and a copy stays on the device that the module runs on.
+    """
+    parameter = getattr(module, name)
+    if not parameter.is_meta:
+        return parameter.to(get_module_execution_device(module))
+    hook: Any = getattr(module, "_hf_hook", None)
+    assert hook is not None, f"{name} has no values and nothing to fetch them with"
+    hook.pre_forward(module)
+    copy = getattr(module, name).detach().clone()
+    hook.post_forward(module, None)
+    return copy
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from diffusers.models.embeddings import (
     CombinedTimestepTextProjEmbeddings,
 )
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils.torch_utils import get_module_execution_device
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -121,7 +122,8 @@ class MultiLayerTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
 
     def pack(self, documents: Sequence[Regions], text_lengths: Sequence[int]) -> Packing:
         """The places of all tokens, to be made once per run."""
-        return Packing.of(documents, text_lengths, self.config["axes_dims_rope"], self.device)
+        device = get_module_execution_device(self)
+        return Packing.of(documents, text_lengths, self.config["axes_dims_rope"], device)
 
     def forward(
         self,

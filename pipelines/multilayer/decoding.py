@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from diffusers.utils.torch_utils import get_module_execution_device
 from torch import Tensor
 
 from layerstudio.errors import NumericalFailure
@@ -109,7 +110,8 @@ def _separated(
         for latent in latents
         if latent is not None
     ]
-    patches = decoder(torch.cat(pixels).to(decoder.device, decoder.dtype), fine)
+    device = get_module_execution_device(decoder)
+    patches = decoder(torch.cat(pixels).to(device, decoder.dtype), fine)
     if not bool(torch.isfinite(patches).all()):
         raise NumericalFailure(
             "The transparency decoder's answer is not a number.", advice="Run it in float32."

@@ -12,6 +12,7 @@ from torch import Tensor
 from layerstudio.models.regions import Regions, patchify
 from layerstudio.pipelines.embedding_cache import EMBEDDINGS
 from layerstudio.pipelines.multilayer.sampling import Text
+from layerstudio.pipelines.steps import Canvas
 from layerstudio.pipelines.vae_steps import encode_mean, scaled
 
 
@@ -52,17 +53,19 @@ def picture_condition(vae: Any, rgba: Tensor, regions: Regions) -> Tensor:
 
 
 @torch.no_grad()
-def given_tokens(vae: Any, given: Mapping[int, Tensor], regions: Regions) -> tuple[Tensor, Tensor]:
+def given_tokens(
+    vae: Any, given: Mapping[int, Tensor], regions: Regions, canvas: Canvas
+) -> tuple[Tensor, Tensor]:
     """Clean tokens (count, 64), zero where nothing is given, and which are (count,) bool.
 
-    ``given`` are pictures (1, 4, H, W), straight in [0, 1], of whole layers by number.
+    ``given`` are pictures (1, 4, H, W), straight in [0, 1], of whole layers by number, of the size
+    asked for; they are padded and encoded one at a time.
     """
     layer = regions.ids[:, 0]
-    tokens = torch.zeros(regions.count, 64, dtype=vae.dtype, device=vae.device)
+    tokens = torch.zeros(regions.count, 64)
     for number, rgba in given.items():
-        canvas = patchify(_encoded(vae, rgba))[0]
-        own = (layer == number).to(vae.device)
-        tokens[own] = regions.only(number).gather(canvas)
+        encoded = patchify(_encoded(vae, canvas.pad(rgba)))[0]
+        tokens[layer == number] = regions.only(number).gather(encoded).float().cpu()
     return tokens, torch.isin(layer, torch.tensor(list(given), dtype=torch.long))
 
 

@@ -64,6 +64,7 @@ class MultiLayerPipeline(DiffusionPipeline, FluxLoraLoaderMixin):
     model_cpu_offload_seq = "text_encoder->text_encoder_2->adapter->transformer->vae->decoder"
     _optional_components = ["adapter"]  # noqa: RUF012 (diffusers' own way)
     _lora_loadable_modules = ["transformer"]  # noqa: RUF012
+    components_in_float32 = ("decoder",)  # as published; it is small
 
     def __init__(
         self,
@@ -202,13 +203,13 @@ class MultiLayerPipeline(DiffusionPipeline, FluxLoraLoaderMixin):
     def _with_pictures(
         self, orders: list[Order], images: Sequence[Tensor], given: Sequence[Given], canvas: Canvas
     ) -> list[Order]:
+        like = {"device": self._execution_device, "dtype": self.transformer.dtype}
         for k, image in enumerate(images):
             condition = picture_condition(self.vae, canvas.pad(image), orders[k].regions)
-            orders[k] = replace(orders[k], condition=condition.to(self.transformer.dtype))
+            orders[k] = replace(orders[k], condition=condition.to(**like))
         for k, layers in enumerate(given):
-            padded = {number: canvas.pad(picture) for number, picture in layers.items()}
-            tokens, kept = given_tokens(self.vae, padded, orders[k].regions)
-            orders[k] = replace(orders[k], given=tokens.to(self.transformer.dtype), kept=kept)
+            tokens, kept = given_tokens(self.vae, layers, orders[k].regions, canvas)
+            orders[k] = replace(orders[k], given=tokens.to(**like), kept=kept)
         return orders
 
     def _noise(self, regions: Sequence[Regions], generators: Generators) -> Tensor:

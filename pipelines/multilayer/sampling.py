@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
+from diffusers.utils.torch_utils import get_module_execution_device
 from torch import Tensor
 
+from layerstudio.models.memory import own_parameter
 from layerstudio.models.multilayer_adapter import DEFAULT_SCALE, MultiLayerAdapter
 from layerstudio.models.multilayer_dit import Conditions, MultiLayerTransformer, Residuals
 from layerstudio.models.packing import Packing
@@ -88,8 +90,10 @@ class Sampler:
         self._guidance = guidance
         self._adapter = adapter
         self._adapter_scale = adapter_scale
-        self._levels = levels.to(transformer.device)
-        self._kept = _kept(orders, transformer.device)
+        self._device = get_module_execution_device(transformer)
+        self._layer_pe = own_parameter(transformer, "layer_pe") if adapter else None
+        self._levels = levels.to(self._device)
+        self._kept = _kept(orders, self._device)
         self._given = _given(orders, self._kept)
         self._condition = _condition(orders)
         bare = [replace(order, layer_texts={}) for order in orders]
@@ -137,12 +141,12 @@ class Sampler:
 
     def _residuals(self, tokens: Tensor, levels: Tensor) -> Residuals | None:
         """The adapter reads the real prompts only; CLD uses its answer for the empty one too."""
-        if self._adapter is None or self._condition is None:
+        if self._adapter is None or self._condition is None or self._layer_pe is None:
             return None
         residuals = self._adapter(
             tokens,
             self._condition,
-            self._transformer.layer_pe,
+            self._layer_pe,
             self._alone.packing,
             self._alone.conditions(levels, self._guidance.embedded),
         )
@@ -164,7 +168,7 @@ class Sampler:
         return values.repeat_interleave(counts)[None, :, None]
 
     def _planned(self, orders: Sequence[Order]) -> _Pass:
-        device = self._transformer.device
+        device = self._device
         regions = [order.regions for order in orders]
         texts = [order.text for order in orders]
         rows = list(range(len(orders)))

@@ -88,7 +88,9 @@ def test_text_in_a_box_of_its_own(made):
 
 
 def test_guidance_of_one_layer_steers_it(made):
-    plain, steered = (made(**PLACED, steps=4, layer_guidance=scale) for scale in ({}, {"A Dog": 30.0}))
+    plain, steered = (
+        made(**PLACED, steps=4, layer_guidance=scale) for scale in ({}, {"A Dog": 30.0})
+    )
     assert not np.array_equal(plain.layers[2].pixels, steered.layers[2].pixels)
     assert not same(made(**PLACED, true_guidance=1.0), made(**PLACED))
     assert not same(made(**PLACED, guidance=1.0), made(**PLACED))

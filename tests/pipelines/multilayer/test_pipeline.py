@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import cpu_offload
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 from seeded import seed_module
 from tiny_checkpoints import tiny_transformer
@@ -15,7 +16,10 @@ from layerstudio.geometry import Bounds, Extent
 from layerstudio.models.multilayer_adapter import MultiLayerAdapter
 from layerstudio.models.multilayer_decoder import MultiLayerDecoder
 from layerstudio.models.multilayer_dit import MultiLayerTransformer
+from layerstudio.pipelines.multilayer.boxes import regions_of
+from layerstudio.pipelines.multilayer.decoding import decode_layers
 from layerstudio.pipelines.multilayer.pipeline import MultiLayerPipeline
+from layerstudio.pipelines.steps import Canvas
 from layerstudio.progress import CancelToken
 
 SIZE = {"width": 100, "height": 72}
@@ -190,3 +194,29 @@ def test_nan_is_a_sentence(pipeline):
             pipeline(["a"], [BOXES], **SIZE, **SHORT)
     finally:
         bias.data.copy_(before)
+
+
+def test_the_decoder_works_when_its_weights_come_layer_by_layer(pipeline, tmp_path):
+    """Sequential offloading, here to the CPU: between passes every weight is on meta."""
+    pipeline.decoder.save_pretrained(tmp_path)
+    offloaded = MultiLayerDecoder.from_pretrained(tmp_path)
+    cpu_offload(offloaded, execution_device=torch.device("cpu"))
+    assert offloaded.decoder.fc_in.weight.is_meta
+    canvas = Canvas.of(100, 72, 16)
+    regions = regions_of(BOXES, canvas, 4)
+    tokens = torch.randn(regions.count, 64, generator=generator(0))
+    pair = (
+        decode_layers(pipeline.vae, decoder, tokens, regions)
+        for decoder in (pipeline.decoder, offloaded)
+    )
+    for one, other in zip(*pair, strict=True):
+        assert torch.equal(one.rgba, other.rgba)
+
+
+def test_the_decoder_stays_in_float32_when_the_rest_does_not(pipeline, tmp_path):
+    pipeline.save_pretrained(tmp_path)
+    wanted = {"default": torch.bfloat16, "decoder": torch.float32}
+    half = MultiLayerPipeline.from_pretrained(tmp_path, dtype=wanted)
+    assert half.transformer.dtype == torch.bfloat16 and half.decoder.dtype == torch.float32
+    document = half(["a cat"], [BOXES], **SIZE, **SHORT, generators=generator(0)).documents[0]
+    assert len(document.children) == 4

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from accelerate import cpu_offload
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
@@ -167,3 +168,24 @@ def test_the_picture_steers_through_the_adapter(transformer):
     plain = Sampler(transformer, [order], EMPTY, levels, Guidance()).run(noise)
     assert (sampled(0.0) - plain).abs().max() < TOLERANCE
     assert (sampled(0.9) - plain).abs().max() > 0.01
+
+
+def test_weights_that_come_layer_by_layer_give_the_same():
+    """Sequential offloading, here to the CPU: between passes every weight is on meta."""
+    regions = SMALL_DOCUMENT
+    noise, levels = noise_of(regions, 0), levels_of(regions)
+    condition = torch.randn(regions.count, 68, generator=torch.Generator().manual_seed(0))
+    kept = regions.ids[:, 0] == 1
+    given = noise_of(regions, 9)[0]
+    order = Order(regions, text_of(1), {2: text_of(2)}, given, kept, condition)
+    results = []
+    for is_offloaded in (False, True):
+        networks = transformer_of(clean_tokens=True), MultiLayerAdapter(**SMALL).eval()
+        seed_module(networks[1], 4)
+        if is_offloaded:
+            for network in networks:
+                cpu_offload(network, execution_device=torch.device("cpu"))
+            assert networks[0].layer_pe.is_meta
+        sampler = Sampler(networks[0], [order], EMPTY, levels, Guidance(), adapter=networks[1])
+        results.append(sampler.run(noise))
+    assert torch.equal(*results)
