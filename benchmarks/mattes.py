@@ -36,14 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device, dtype = torch.device(options.device), getattr(torch, options.dtype)
     side = 64 if options.quick else options.side
     print(f"{measuring.machine(device)}, {torch.get_num_threads()} thread(s), {options.dtype}\n")
-    rows = []
+    print(measuring.table([f"{side} x {side}", "seconds", "MiB"], []))
     for name, run in cases(side, device, dtype, quick=options.quick):
         if options.only and options.only not in name:
             continue
         taken = measuring.seconds(run, device, options.rounds)
         peak = measuring.peak_bytes(run, device) / _MIB
-        rows.append((name, f"{taken:.3f}", f"{peak:,.0f}"))
-    print(measuring.table([f"{side} x {side}", "seconds", "MiB"], rows))
+        print(f"| {name} | {taken:.3f} | {peak:,.0f} |", flush=True)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -56,10 +56,8 @@ def _filled(model: Lama, rgb: Rgb, holes: Mask, largest: int) -> Rgb:
         picture, mask = (x.to(weight.device) for x in _tensors(rgb, holes))
         if scale < 1:
             small = (max(1, int(extent.height * scale)), max(1, int(extent.width * scale)))
-            known = _shrunk(1 - mask, small)
-            # Colours of known pixels only, since a hole's own must not seep into its edge.
-            picture = _shrunk(picture * (1 - mask), small) / known.clamp_min(1e-3)
-            mask = (known < 1 - 1e-3).float()
+            # What a hole touches is a hole, since its colours must not seep into its edge.
+            picture, mask = _shrunk(picture, small), _shrunk(mask, small).ceil()
         made = _whole(model, picture, mask).float()
         if scale < 1:
             made = F.interpolate(made, size=extent.shape, mode="bicubic", align_corners=False)
