@@ -9,11 +9,12 @@ import torch
 from diffusers.loaders.lora_pipeline import FluxLoraLoaderMixin
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from layerstudio.errors import MismatchedWeights, MissingWeights
 from layerstudio.models.multilayer_dit import MultiLayerTransformer
+from layerstudio.models.tensor_file import TensorFile
 from training.multilayer_settings import Settings
 
 # CLD's published targets; the projection out of double blocks that it also names does not exist.
@@ -69,17 +70,23 @@ def save_network(network: MultiLayerTransformer, folder: Path, kind: str) -> Non
         if "lora_" in key
     }
     FluxLoraLoaderMixin.save_lora_weights(folder, transformer_lora_layers=layers)
-    save_file({"layer_pe": network.layer_pe.detach().float().cpu()}, folder / LAYER_VECTORS)
+    vectors = {"layer_pe": network.layer_pe.detach().float().cpu()}
+    # What is converted or loaded with them has to know whether given layers may be clean.
+    told = {"clean_tokens": str(network.config["clean_tokens"]).lower()}
+    save_file(vectors, folder / LAYER_VECTORS, metadata=told)
 
 
 def apply_lora(pipeline: Any, folder: Path) -> None:
     """A trained LoRA and its layer vectors into a ``MultiLayerPipeline``."""
     pipeline.load_lora_weights(folder)
-    vectors: Tensor = load_file(folder / LAYER_VECTORS)["layer_pe"]
+    stored = TensorFile(folder / LAYER_VECTORS)
+    vectors = stored["layer_pe"]
     own: nn.Parameter = pipeline.transformer.layer_pe
     if vectors.shape != own.shape:
         raise MismatchedWeights(f"layer_pe is {tuple(vectors.shape)}, not {tuple(own.shape)}.")
     own.data.copy_(vectors)
+    clean = stored.metadata.get("clean_tokens") == "true"
+    pipeline.transformer.register_to_config(clean_tokens=clean)
 
 
 def _start(settings: Settings) -> MultiLayerTransformer:

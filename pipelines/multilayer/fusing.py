@@ -73,6 +73,8 @@ def transformer_of(pieces: Pieces) -> Network:
         )
     config = _config(MultiLayerTransformer, read_json(folder / "config.json"))
     config["max_layer_num"] = shapes[LAYER_PE][1] if len(shapes[LAYER_PE]) == 5 else 1
+    if _was_trained_with_clean_tokens(pieces.layer_vectors):
+        config["clean_tokens"] = True
     return _checked(MultiLayerTransformer, "transformer", config, shapes, sources, pieces.loras)
 
 
@@ -108,6 +110,13 @@ def _config(kind: type[Any], published: Mapping[str, Any]) -> dict[str, Any]:
     """What the constructor takes of a published configuration."""
     names = inspect.signature(kind).parameters
     return {name: value for name, value in published.items() if name in names}
+
+
+def _was_trained_with_clean_tokens(vectors: Path | None) -> bool:
+    """What our own training notes in the file of the layers' vectors."""
+    if vectors is None or vectors.suffix != ".safetensors":
+        return False
+    return TensorFile(vectors).metadata.get("clean_tokens") == "true"
 
 
 def _layer_pe(path: Path) -> Tensor:

@@ -178,6 +178,7 @@ class TestLora:
         )
         apply_lora(pipeline, run.folder / "trained")
         assert torch.equal(pipeline.transformer.layer_pe, run.network.layer_pe)
+        assert pipeline.transformer.config["clean_tokens"]
         assert not torch.equal(
             pipeline.transformer.layer_pe, built(replace(own, kind="full")).layer_pe
         )

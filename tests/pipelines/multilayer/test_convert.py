@@ -209,6 +209,7 @@ def test_a_lora_trained_here_brings_its_layers_vectors(converted, cld, tmp_path)
     for seed, value in enumerate(p for name, p in network.named_parameters() if "lora_" in name):
         torch.nn.init.normal_(value, generator=torch.Generator().manual_seed(seed))
     torch.nn.init.ones_(network.layer_pe)
+    network.register_to_config(clean_tokens=True)
     save_network(network, tmp_path / "lora", "lora")
     made = convert(
         Pieces(
@@ -227,6 +228,7 @@ def test_a_lora_trained_here_brings_its_layers_vectors(converted, cld, tmp_path)
     for key, value in expected.items():
         torch.testing.assert_close(found[key], value, rtol=0, atol=1e-5, msg=key)
     assert bool((found["layer_pe"] == 1).all())
+    assert json.loads((made / "transformer" / "config.json").read_text())["clean_tokens"]
 
 
 def test_the_command_finds_the_pieces_of_a_row(published, converted, tmp_path, monkeypatch):
