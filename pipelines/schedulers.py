@@ -52,7 +52,7 @@ def scheduler_names(*, flow: bool) -> tuple[str, ...]:
 
 def check_scheduler(name: str, *, flow: bool) -> str:
     """The name as the table spells it; raises ``InvalidRequest`` for one that is not in it."""
-    known = _FLOWING if flow else _DENOISING
+    known = scheduler_names(flow=flow)
     spelled = " ".join(name.lower().replace("_", " ").split())
     if spelled not in known:
         near = difflib.get_close_matches(spelled, known, n=1)

@@ -39,7 +39,6 @@ _HEAD_DIM_MULTIPLE = 8
 _BIAS_ROW_MULTIPLE = 8
 _FLASH_MIN_CAPABILITY = (8, 0)  # Ampere; flash-attn 2 README and PyTorch's `sdp_utils.cpp`
 
-_process_backend: Backend = "auto"
 _context_backend: ContextVar[Backend | None] = ContextVar("attention_backend", default=None)
 
 
@@ -100,14 +99,8 @@ def chosen(
 
 
 def current_backend() -> Backend:
-    """What ``auto`` stands for now: the context's backend, else the process's, else ``auto``."""
-    return _context_backend.get() or _process_backend
-
-
-def set_backend(name: Backend) -> None:
-    """Use this backend wherever none is named, in the whole process. Raises ``InvalidRequest``."""
-    global _process_backend
-    _process_backend = require(name)
+    """What ``auto`` stands for now: the context's backend, else ``auto`` itself."""
+    return _context_backend.get() or "auto"
 
 
 @contextmanager
@@ -134,11 +127,6 @@ def require(name: str) -> Backend:
             advice="Choose sdpa, which is part of PyTorch, or auto.",
         )
     return name  # pyright: ignore[reportReturnType]
-
-
-def available_backends() -> tuple[Concrete, ...]:
-    """The backends that this machine can run, the preferred one first."""
-    return tuple(name for name in get_args(Concrete) if missing(name) is None)
 
 
 def missing(name: Backend) -> str | None:

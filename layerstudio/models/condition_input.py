@@ -18,10 +18,13 @@ class ConditionInput(nn.Conv2d):
 
     Weight and bias are the very parameters of the convolution it replaces, so that state dicts
     keep their keys and shapes. ``extra_weight`` (out, extra, 3, 3), which is in no state dict,
-    makes it wide; without it this computes what the replaced convolution did.
+    makes it wide; without it this computes what the replaced convolution did. ``condition`` are
+    latents (B or 1, extra, h, w), scaled as the noisy ones are, in the order of the model; B images
+    are repeated over the batch of classifier-free guidance, which must be a multiple of B.
     """
 
     extra_weight: Tensor | None
+    condition: Tensor | None
 
     def __init__(self, replaced: nn.Conv2d) -> None:
         super().__init__(
@@ -35,25 +38,8 @@ class ConditionInput(nn.Conv2d):
         )
         self.weight, self.bias = replaced.weight, replaced.bias
         self.register_buffer("extra_weight", None, persistent=False)
-        self._condition: Tensor | None = None
+        self.condition = None
         self._replaced = (replaced,)  # not a submodule: its parameters are this module's own
-
-    @property
-    def condition(self) -> Tensor | None:
-        """Latents (B or 1, extra, h, w), scaled as the noisy ones are, in the order of the model.
-
-        B images are repeated over the batch of classifier-free guidance, which must be a multiple
-        of B. Where each of B prompts has several images, use ``set_condition``.
-        """
-        return self._condition
-
-    @condition.setter
-    def condition(self, condition: Tensor | None) -> None:
-        self._condition = condition
-
-    def set_condition(self, condition: Tensor, images_per_prompt: int = 1) -> None:
-        """``condition`` (prompts, extra, h, w), each for ``images_per_prompt`` images in a row."""
-        self.condition = condition.repeat_interleave(images_per_prompt, dim=0)
 
     def restored(self) -> nn.Conv2d:
         """The convolution that this one replaced, with the parameters as they are now."""

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
-from layerstudio.errors import InvalidRequest, UnreadableFile
+from layerstudio.errors import UnreadableFile
 from layerstudio.models.checkpoint_kinds import Shapes, kind_of
 from layerstudio.models.sizes import Family
 from layerstudio.models.tensor_file import TensorFile
@@ -34,19 +32,6 @@ class Recognised:
     title: str
 
 
-def check_family(path: Path, wanted: Family) -> None:
-    """Raise ``InvalidRequest`` if ``path`` is recognised, and not as a base model of ``wanted``.
-
-    What is not recognised passes: its loader knows more.
-    """
-    found = recognise(path)
-    if found is not None and found.family != wanted:
-        raise InvalidRequest(
-            f"{path.name!r} is {found.title}, where a base model of {TITLES[wanted]} is needed.",
-            advice=f"Choose {TITLES[wanted]} itself or a fine-tune of it, or another method.",
-        )
-
-
 def recognise(path: Path) -> Recognised | None:
     """A diffusers folder (of a pipeline or of its network), or a single-file checkpoint.
 
@@ -57,14 +42,6 @@ def recognise(path: Path) -> Recognised | None:
         config = next((place for place in places if place.is_file()), None)
         return _by_config(_read_config(config)) if config else None
     return _by_shapes(TensorFile(path).shapes) if path.suffix == ".safetensors" else None
-
-
-def recognise_network(network: nn.Module) -> Recognised | None:
-    """A UNet or transformer of diffusers that is loaded."""
-    config = getattr(network, "config", None)
-    if not isinstance(config, Mapping):
-        return None
-    return _by_config({"_class_name": type(network).__name__, **config})
 
 
 def _read_config(path: Path) -> dict[str, Any]:

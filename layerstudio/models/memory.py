@@ -17,11 +17,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-def module_bytes(module: nn.Module) -> int:
-    """Bytes of a network's parameters and buffers as they are, on any device, meta included."""
-    return sum(t.numel() * t.element_size() for t in _weights(module))
-
-
 def bytes_on(kind: str, *modules: nn.Module) -> int:
     """Bytes of the networks' weights that lie on devices of a kind, as "cpu" or "cuda"."""
     weights = (t for module in modules for t in _weights(module) if t.device.type == kind)

@@ -19,7 +19,7 @@ from layerstudio.models.memory import parameter_count
 from layerstudio.models.preview import Preview
 from layerstudio.picture import Picture
 from layerstudio.pipelines.base_models import find_model
-from layerstudio.pipelines.layerdiffuse.catalogue import Family
+from layerstudio.pipelines.layerdiffuse.catalogue import Family, Mode
 from layerstudio.pipelines.layerdiffuse.chain import Call, Frame, Made
 from layerstudio.pipelines.layerdiffuse.fitting import fitted
 from layerstudio.pipelines.layerdiffuse.previews import preview_for
@@ -27,7 +27,7 @@ from layerstudio.pipelines.loading import Wanted, borrowed
 from layerstudio.pipelines.needs import revision_of
 from layerstudio.pipelines.out_of_memory import explained
 from layerstudio.pipelines.placement import apply, free_now, sizes_of
-from layerstudio.pipelines.preflight import Needs, Plan, plan
+from layerstudio.pipelines.preflight import Needs, Plan, check_offload, plan
 from layerstudio.pipelines.quiet import quiet_libraries
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.pipelines.schedulers import make_scheduler
@@ -160,6 +160,7 @@ def opened(
     cancel: CancelToken,
 ) -> Iterator[Engine]:
     """An engine for the calls of ``request``, on the last run's pipeline if that fits."""
+    _check(runtime, family.modes[request.mode or ""])
     driver = driver_of(family)
     base = find_model(request.base or family.defaults.base, "base model")
     wanted = Wanted(
@@ -213,6 +214,11 @@ def driver_of(family: Family) -> Driver:
     from layerstudio.pipelines.layerdiffuse.flux_driver import FluxDriver
 
     return FluxDriver()
+
+
+def _check(runtime: Runtime, mode: Mode) -> None:
+    """What this machine or the run cannot have is said before anything is loaded."""
+    check_offload(free_now(runtime).kind, runtime, switches_weights=mode.switches_weights)
 
 
 def _first_dtype(family: Family, runtime: Runtime) -> torch.dtype:

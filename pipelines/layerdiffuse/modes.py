@@ -33,7 +33,6 @@ class Mode:
     transparent: bool = False
     patched: bool = True
     ending_step: float = 1.0
-    scheduler_advice: str = "DPM++ 2M SDE Karras, or Euler a where DPM++ leaves artefacts"
 
     @property
     def extra_in_channels(self) -> int:
@@ -52,7 +51,6 @@ MODES: Mapping[ModeId, Mode] = {
         "foreground",
         ("background", "blended"),
         transparent=True,
-        scheduler_advice="Euler a or UniPC",
     ),
 }
 

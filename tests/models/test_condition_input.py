@@ -79,7 +79,7 @@ def test_each_prompt_of_a_batch_keeps_its_own_condition(unet):
     """Two prompts with three images each, unconditional half first, as pipelines lay them out."""
     WeightPatch.from_state(sdxl_deltas("fg2ble")).apply(unet)
     conditions = torch.stack([torch.zeros(4, 8, 8), torch.ones(4, 8, 8)])
-    unet.conv_in.set_condition(conditions, images_per_prompt=3)
+    unet.conv_in.condition = conditions.repeat_interleave(3, dim=0)
     answer = unet.conv_in(torch.zeros(12, 4, 8, 8))
     assert [bool(torch.equal(one, answer[0])) for one in answer] == ([True] * 3 + [False] * 3) * 2
     assert not torch.equal(answer[3], answer[0]) and torch.equal(answer[3], answer[11])

@@ -5,13 +5,12 @@ import struct
 
 import pytest
 import torch
-from tiny_checkpoints import tiny_transformer, tiny_unet, write_controlnet, write_taesd
+from tiny_checkpoints import write_controlnet, write_taesd
 from tiny_layerdiffuse import write_layerdiffuse
 from tiny_single_files import write_single_file
 
-from layerstudio.errors import InvalidRequest, UnreadableFile
-from layerstudio.models.families import TITLES, check_family, recognise, recognise_network
-from layerstudio.models.weight_patch import WeightPatch
+from layerstudio.errors import UnreadableFile
+from layerstudio.models.families import recognise
 
 SD2 = {"_class_name": "UNet2DConditionModel", "use_linear_projection": True}
 ATTENTIVE = "CrossAttnDownBlock2D"
@@ -36,12 +35,6 @@ def test_folders_of_diffusers(tiny_sdxl, tiny_sd15, tiny_flux):
         assert recognise(folder).family == family
         part = folder / ("transformer" if family == "flux" else "unet")
         assert recognise(part).family == family
-        for wanted in TITLES:
-            if wanted == family:
-                check_family(folder, wanted)
-                continue
-            with pytest.raises(InvalidRequest, match=f"{TITLES[family]}.*{TITLES[wanted]}"):
-                check_family(folder, wanted)
 
 
 @pytest.mark.parametrize("family", ["sdxl", "sd15"])
@@ -52,8 +45,6 @@ def test_single_files_by_their_header_alone(tmp_path, family, whole):
         header = 8 + struct.unpack("<Q", path.read_bytes()[:8])[0]
         path.write_bytes(path.read_bytes()[:header] + bytes(path.stat().st_size - header))
     assert recognise(path).family == family
-    with pytest.raises(InvalidRequest, match=r"where a base model of FLUX is needed"):
-        check_family(path, "flux")
 
 
 @pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
@@ -66,49 +57,36 @@ def test_single_file_of_flux(tmp_path, prefix):
     assert recognise(tmp_path / "flux.safetensors").family == "flux"
 
 
-def test_loaded_networks_and_those_with_a_patch():
-    unet = tiny_unet("sdxl")
-    for network, family in (
-        (unet, "sdxl"),
-        (tiny_unet("sd15"), "sd15"),
-        (tiny_transformer(), "flux"),
-    ):
-        assert recognise_network(network).family == family
-    weight = torch.zeros(8, 8, 3, 3)
-    WeightPatch.from_state({"conv_in.weight": weight}).apply(unet)
-    assert recognise_network(unet).family == "sdxl"
-    assert recognise_network(torch.nn.Linear(2, 2)) is None
-
-
 @pytest.mark.parametrize("title", OTHERS)
 def test_relatives_are_told_apart(tmp_path, title):
     (tmp_path / "unet").mkdir()
     (tmp_path / "unet/config.json").write_text(json.dumps(OTHERS[title]))
     found = recognise(tmp_path)
     assert found.family is None and title in found.title
-    for wanted in TITLES:
-        with pytest.raises(InvalidRequest, match=title):
-            check_family(tmp_path, wanted)
 
 
 def test_files_that_are_no_base_are_called_what_they_are(tmp_path):
     decoder = write_layerdiffuse(tmp_path, "vae_transparent_decoder.safetensors")
-    with pytest.raises(InvalidRequest, match="transparency decoder"):
-        check_family(decoder, "sdxl")
-    with pytest.raises(InvalidRequest, match="ControlNetModel"):
-        check_family(write_controlnet(tmp_path / "control", "sdxl"), "sdxl")
-    with pytest.raises(InvalidRequest, match="AutoencoderTiny"):
-        check_family(write_taesd(tmp_path / "taesd", "sdxl"), "sdxl")
+    control, taesd = (
+        write_controlnet(tmp_path / "control", "sdxl"),
+        write_taesd(tmp_path / "taesd", "sdxl"),
+    )
+    for path, title in (
+        (decoder, "transparency decoder"),
+        (control, "ControlNetModel"),
+        (taesd, "AutoencoderTiny"),
+    ):
+        found = recognise(path)
+        assert found.family is None and title in found.title
 
 
 def test_what_cannot_be_told_passes_and_what_is_broken_does_not(tmp_path):
     (tmp_path / "model.ckpt").write_bytes(b"anything")
     assert recognise(tmp_path) is None and recognise(tmp_path / "model.ckpt") is None
-    check_family(tmp_path / "model.ckpt", "sdxl")
     for text in ("{", "[]", ""):
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(UnreadableFile, match="sound configuration"):
             recognise(tmp_path)
     (tmp_path / "cut.safetensors").write_bytes(b"abc")
     with pytest.raises(UnreadableFile, match="truncated"):
-        check_family(tmp_path / "cut.safetensors", "sdxl")
+        recognise(tmp_path / "cut.safetensors")

@@ -8,7 +8,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from full_size import network
 
 from layerstudio.geometry import Bounds, Extent
-from layerstudio.models.memory import activation_peak, largest_leaf, module_bytes, parameter_count
+from layerstudio.models.memory import activation_peak, bytes_on, largest_leaf, parameter_count
 from layerstudio.models.multilayer_decoder import MultiLayerDecoder
 from layerstudio.models.multilayer_dit import Conditions, MultiLayerTransformer
 from layerstudio.models.packing import Packing, Rows
@@ -194,7 +194,8 @@ def test_what_is_counted_on_meta_is_what_a_run_allocates(kind):
     assert on_meta == pytest.approx(allocated, rel=0.1)
 
 
-def test_module_bytes_counts_buffers_and_types():
+def test_bytes_are_counted_with_buffers_and_by_their_type():
     module = torch.nn.BatchNorm1d(5)  # two parameters, two buffers of 5, a counter of 8 bytes
-    assert module_bytes(module) == 4 * 5 * 4 + 8
-    assert module_bytes(module.half()) == 4 * 5 * 2 + 8
+    assert bytes_on("cpu", module) == 4 * 5 * 4 + 8
+    assert bytes_on("cpu", module.half(), module) == 2 * (4 * 5 * 2 + 8)
+    assert bytes_on("meta", module) == 0

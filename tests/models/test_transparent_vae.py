@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from layerstudio.errors import MismatchedWeights, NumericalFailure
 from layerstudio.models.normalisation import normalised
-from layerstudio.models.rgba_pictures import over_checkerboard, to_bytes
+from layerstudio.models.rgba_pictures import to_bytes
 from layerstudio.models.transparent_passes import ORIENTATIONS, Augment, augmented, median
 from layerstudio.models.transparent_vae import (
     TransparencyDecoder,
@@ -238,14 +238,3 @@ def test_bytes_round_or_truncate() -> None:
     pictures = torch.tensor([0.0, 0.5, 0.9999, 1.0]).reshape(1, 1, 1, 4)
     assert to_bytes(pictures).ravel().tolist() == [0, 128, 255, 255]
     assert to_bytes(pictures, truncate=True).ravel().tolist() == [0, 127, 254, 255]
-
-
-def test_checkerboard_shows_through() -> None:
-    rgba = torch.zeros(1, 4, 128, 192)
-    rgba[:, 0, :, 100:] = 1
-    rgba[:, 3, :, 100:] = 1
-    shown = over_checkerboard(rgba)
-    assert torch.allclose(shown[0, :, 0, 0], torch.tensor(0.45))
-    assert torch.allclose(shown[0, :, 0, 64], torch.tensor(0.55))
-    assert torch.allclose(shown[0, :, 64, 0], torch.tensor(0.55))
-    assert torch.equal(shown[0, :, 5, 150], torch.tensor([1.0, 0, 0]))

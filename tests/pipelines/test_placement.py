@@ -12,7 +12,7 @@ from layerstudio.errors import InvalidRequest, OutOfMemory
 from layerstudio.geometry import Extent
 from layerstudio.machine import free_memory
 from layerstudio.models.attention_processors import DispatchedAttnProcessor
-from layerstudio.models.memory import module_bytes
+from layerstudio.models.memory import bytes_on
 from layerstudio.pipelines.placement import apply, free_now, sizes_of
 from layerstudio.pipelines.preflight import TILE, Free, Needs, Plan, plan
 from layerstudio.pipelines.runtime import Runtime
@@ -56,7 +56,7 @@ def test_sizes_of_a_pipeline_are_those_of_its_networks(pipe):
     sizes = sizes_of(pipe, "sdxl")
     float_bytes = [4 * n.parameters for n in (*sizes.encoders, sizes.denoiser, sizes.vae)]
     modules = (pipe.text_encoder, pipe.text_encoder_2, pipe.unet, pipe.vae)
-    assert sum(float_bytes) == pytest.approx(sum(map(module_bytes, modules)), rel=0.01)
+    assert sum(float_bytes) == pytest.approx(bytes_on("cpu", *modules), rel=0.01)
     assert 0 < sizes.denoiser.largest_layer < sizes.denoiser.parameters
     needs = Needs(family="sdxl", extent=Extent(64, 64), augment=0, sizes=sizes)
     assert plan(needs, Free(host_bytes=2**30)).runtime.dtype == "float32"
@@ -78,7 +78,7 @@ def test_precision_decoding_and_attention_are_set(pipe, caplog):
 
 def test_weights_that_are_loaded_are_not_needed_twice(pipe):
     sizes = sizes_of(pipe, "sdxl")
-    weights = sum(map(module_bytes, (pipe.text_encoder, pipe.text_encoder_2, pipe.unet, pipe.vae)))
+    weights = bytes_on("cpu", pipe.text_encoder, pipe.text_encoder_2, pipe.unet, pipe.vae)
     assert (sizes.held_in_memory, sizes.held_on_device) == (weights, 0)
     needs = Needs(family="sdxl", extent=Extent(64, 64), augment=0, sizes=sizes)
     peak = plan(needs, Free(host_bytes=2**40)).runtime.peak_bytes
