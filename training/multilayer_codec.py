@@ -60,7 +60,7 @@ class FluxCodec:
 
     def encode(self, picture: Tensor, regions: Regions) -> Tensor:
         number = next(k for k, box in enumerate(regions.boxes) if box)
-        return given_tokens(self._vae, {number: picture}, regions)[0]
+        return given_tokens(self._vae, [(number, picture)], regions)[0]
 
     @torch.no_grad()
     def decode(self, tokens: Tensor, regions: Regions) -> list[Tensor | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor
 from layerstudio.models.regions import Regions, patchify
 from layerstudio.pipelines.embedding_cache import EMBEDDINGS
 from layerstudio.pipelines.multilayer.sampling import Text
-from layerstudio.pipelines.steps import Canvas
 from layerstudio.pipelines.vae_steps import encode_mean, scaled
 
 
@@ -54,19 +53,22 @@ def picture_condition(vae: Any, rgba: Tensor, regions: Regions) -> Tensor:
 
 @torch.no_grad()
 def given_tokens(
-    vae: Any, given: Mapping[int, Tensor], regions: Regions, canvas: Canvas
+    vae: Any, given: Iterable[tuple[int, Tensor]], regions: Regions
 ) -> tuple[Tensor, Tensor]:
-    """Clean tokens (count, 64), zero where nothing is given, and which are (count,) bool.
+    """Clean tokens (count, 64), zero where nothing is given, and which are (count,) bool; float32
+    on the CPU.
 
-    ``given`` are pictures (1, 4, H, W), straight in [0, 1], of whole layers by number, of the size
-    asked for; they are padded and encoded one at a time.
+    ``given`` are layers' numbers with their pictures, whole canvases (1, 4, H, W) of straight RGBA
+    in [0, 1]; they are taken and encoded one at a time.
     """
     layer = regions.ids[:, 0]
     tokens = torch.zeros(regions.count, 64)
-    for number, rgba in given.items():
-        encoded = patchify(_encoded(vae, canvas.pad(rgba)))[0]
-        tokens[layer == number] = regions.only(number).gather(encoded).float().cpu()
-    return tokens, torch.isin(layer, torch.tensor(list(given), dtype=torch.long))
+    kept = torch.zeros(regions.count, dtype=torch.bool)
+    for number, rgba in given:
+        own = layer == number
+        tokens[own] = regions.only(number).gather(patchify(_encoded(vae, rgba))[0]).float().cpu()
+        kept |= own
+    return tokens, kept
 
 
 def _encoded(vae: Any, rgba: Tensor) -> Tensor:

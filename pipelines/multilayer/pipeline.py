@@ -208,7 +208,8 @@ class MultiLayerPipeline(DiffusionPipeline, FluxLoraLoaderMixin):
             condition = picture_condition(self.vae, canvas.pad(image), orders[k].regions)
             orders[k] = replace(orders[k], condition=condition.to(**like))
         for k, layers in enumerate(given):
-            tokens, kept = given_tokens(self.vae, layers, orders[k].regions, canvas)
+            padded = ((number, canvas.pad(picture)) for number, picture in layers.items())
+            tokens, kept = given_tokens(self.vae, padded, orders[k].regions)
             orders[k] = replace(orders[k], given=tokens.to(**like), kept=kept)
         return orders
 
