@@ -18,13 +18,13 @@ from layerstudio.document import Document, Layer, Provenance, Role
 from layerstudio.generate_request import GenerateRequest, InputRole
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.picture import Picture
-from layerstudio.pipelines.layerdiffuse.documents import layer_of, stack
 from layerstudio.pipelines.layerdiffuse.fitting import fitted, flattened
 from layerstudio.pipelines.layerdiffuse.resolving import (
     text_of_background,
     texts_of_foregrounds,
     whole,
 )
+from layerstudio.pipelines.stacking import layer_of, stack
 
 Frame = Literal["foreground", "background", "blended"]
 Kind = Literal[

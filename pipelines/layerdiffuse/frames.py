@@ -12,9 +12,9 @@ from layerstudio.color import U8
 from layerstudio.document import Document, Role
 from layerstudio.geometry import Extent
 from layerstudio.models.transparent_vae import Augment, decode_rgba
-from layerstudio.pipelines.layerdiffuse.documents import layer_of, stack
 from layerstudio.pipelines.layerdiffuse.sharing_modes import Frame
 from layerstudio.pipelines.output import LayerStackOutput
+from layerstudio.pipelines.stacking import layer_of, stack
 from layerstudio.pipelines.steps import Canvas, as_output, check_finite, to_uint8
 from layerstudio.pipelines.vae_steps import decode_rgb, unscaled
 from layerstudio.progress import CancelToken, Progress, ProgressCallback

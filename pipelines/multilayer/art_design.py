@@ -14,7 +14,6 @@ from layerstudio.document import Document, Layer
 from layerstudio.errors import InvalidRequest
 from layerstudio.generate_request import GenerateRequest
 from layerstudio.geometry import Bounds, Extent
-from layerstudio.pipelines.layerdiffuse.documents import stack
 from layerstudio.pipelines.multilayer.art_order import (
     BACKGROUND,
     COMPOSITE,
@@ -29,6 +28,7 @@ from layerstudio.pipelines.multilayer.layout.planning import PlanRequest
 from layerstudio.pipelines.multilayer.remarks import box_remarks
 from layerstudio.pipelines.recording import title_of
 from layerstudio.pipelines.runtime import Runtime
+from layerstudio.pipelines.stacking import stack
 from layerstudio.progress import CancelToken
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from layerstudio.generate_request import GenerateRequest
 from layerstudio.geometry import Bounds
 from layerstudio.io.files import open_document
 from layerstudio.pipelines.generating import require_same_document
-from layerstudio.pipelines.layerdiffuse.documents import BLENDED_NAME, DIFFERENCE_KEY
 from layerstudio.pipelines.multilayer.art_order import (
     BACKGROUND,
     COMPOSITE,
@@ -23,6 +22,7 @@ from layerstudio.pipelines.multilayer.art_order import (
 from layerstudio.pipelines.multilayer.published import MOST_FOREGROUNDS
 from layerstudio.pipelines.recording import signed
 from layerstudio.pipelines.split import find_node
+from layerstudio.pipelines.stacking import BLENDED_NAME, DIFFERENCE_KEY
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from layerstudio.color import U8
 from layerstudio.document import Document, Layer, Provenance, Role
 from layerstudio.geometry import Bounds
-from layerstudio.pipelines.layerdiffuse.documents import layer_of, stack
 from layerstudio.pipelines.multilayer.decoding import (
     BACKGROUND,
     COMPOSITE,
     FIRST_FOREGROUND,
     DecodedLayer,
 )
+from layerstudio.pipelines.stacking import layer_of, stack
 from layerstudio.pipelines.steps import Canvas, to_uint8
 
 

@@ -1,4 +1,4 @@
-"""What LayerDiffuse made, as a document: real layers, and the blended picture to compare with."""
+"""Generated pictures as a document: real layers, and what they were drawn like together."""
 
 from __future__ import annotations
 
