@@ -18,7 +18,7 @@ from layerstudio.document import Document, Layer, Provenance, Role
 from layerstudio.generate_request import GenerateRequest, InputRole
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.picture import Picture
-from layerstudio.pipelines.layerdiffuse.fitting import fitted, flattened
+from layerstudio.pipelines.fitting import fitted, flattened
 from layerstudio.pipelines.layerdiffuse.resolving import (
     text_of_background,
     texts_of_foregrounds,

@@ -19,9 +19,9 @@ from layerstudio.models.memory import parameter_count
 from layerstudio.models.preview import Preview
 from layerstudio.picture import Picture
 from layerstudio.pipelines.base_models import find_model
+from layerstudio.pipelines.fitting import fitted
 from layerstudio.pipelines.layerdiffuse.catalogue import Family, Mode
 from layerstudio.pipelines.layerdiffuse.chain import Call, Frame, Made
-from layerstudio.pipelines.layerdiffuse.fitting import fitted
 from layerstudio.pipelines.layerdiffuse.previews import preview_for
 from layerstudio.pipelines.loading import Wanted, borrowed
 from layerstudio.pipelines.needs import revision_of

@@ -34,13 +34,13 @@ from layerstudio.models.checkpoints import State, read_state
 from layerstudio.models.transparent_passes import Augment
 from layerstudio.models.transparent_vae import TransparencyDecoder, TransparencyEncoder
 from layerstudio.models.weight_patch import patches_off
-from layerstudio.pipelines.layerdiffuse.conditions import ResizeMode
 from layerstudio.pipelines.layerdiffuse.modes import ModeId, find_mode
 from layerstudio.pipelines.layerdiffuse.patch_shelf import PatchShelf, PatchSource
 from layerstudio.pipelines.layerdiffuse.sdxl_call import Settings
 from layerstudio.pipelines.layerdiffuse.sdxl_run import SDXLRun
 from layerstudio.pipelines.output import LayerStackOutput
 from layerstudio.pipelines.prompts import Texts
+from layerstudio.pipelines.resizing import ResizeMode
 from layerstudio.pipelines.steps import Preview
 from layerstudio.progress import CancelToken, ProgressCallback, ignore_progress
 

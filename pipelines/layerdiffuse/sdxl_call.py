@@ -12,9 +12,9 @@ from torch import Tensor
 
 from layerstudio.errors import InvalidRequest
 from layerstudio.models.transparent_passes import Augment
-from layerstudio.pipelines.layerdiffuse.conditions import ResizeMode
 from layerstudio.pipelines.layerdiffuse.modes import Mode
 from layerstudio.pipelines.prompts import PromptEmbeds, Texts
+from layerstudio.pipelines.resizing import ResizeMode
 from layerstudio.pipelines.steps import check_output_type, seeded_generators
 
 _EMBEDS = {

@@ -10,7 +10,7 @@ import torch
 from layerstudio.document import BlendMode, Document, Layer, Provenance
 from layerstudio.generate_request import GenerateRequest
 from layerstudio.pipelines.base_models import Found
-from layerstudio.pipelines.layerdiffuse.fitting import flattened
+from layerstudio.pipelines.fitting import flattened
 from layerstudio.pipelines.multilayer.art_design import designed
 from layerstudio.pipelines.multilayer.art_existing import edited, read_existing
 from layerstudio.pipelines.multilayer.art_order import BACKGROUND, COMPOSITE, ArtOrder

@@ -14,11 +14,11 @@ from layerstudio.geometry import Extent
 from layerstudio.ops.exact import make_exact
 from layerstudio.picture import Picture
 from layerstudio.pipelines.base_models import Found
-from layerstudio.pipelines.layerdiffuse.conditions import fitted
 from layerstudio.pipelines.multilayer.cld_boxes import Places
 from layerstudio.pipelines.multilayer.cld_layers import at_full_size, scaled, working_extent
 from layerstudio.pipelines.multilayer.engine import canvas_of, opened, tokens_of
 from layerstudio.pipelines.multilayer.published import STEPS
+from layerstudio.pipelines.resizing import fitted
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.pipelines.steps import seeded_generators
 from layerstudio.progress import CancelToken, Progress, ProgressCallback

@@ -10,9 +10,9 @@ from layerstudio.errors import InvalidRequest
 from layerstudio.generate_request import Adapter, GenerateRequest, InputPicture
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.picture import Picture
+from layerstudio.pipelines.fitting import fitted
 from layerstudio.pipelines.layerdiffuse.catalogue import FLUX, SD15, SDXL
 from layerstudio.pipelines.layerdiffuse.chain import Made, calls_of, chain_of
-from layerstudio.pipelines.layerdiffuse.fitting import fitted
 from layerstudio.pipelines.layerdiffuse.resolving import resolve
 from layerstudio.pipelines.layerdiffuse.running import driven
 

@@ -13,10 +13,10 @@ from layerstudio.geometry import Extent
 from layerstudio.pipelines.layerdiffuse.conditions import (
     check_given,
     condition_latents,
-    fitted,
     grey_matte,
     on_canvas,
 )
+from layerstudio.pipelines.resizing import fitted
 from layerstudio.pipelines.steps import Canvas
 from layerstudio.pipelines.vae_steps import decode_rgb, encode_mean, scaled, unscaled
 

@@ -1,4 +1,4 @@
-"""Given pictures brought to the size of a canvas, and layers flattened to condition on."""
+"""Given pictures brought to the size of a canvas, and layers flattened to be given."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from layerstudio.composite import composite_pixels
 from layerstudio.document import Document, Layer
 from layerstudio.geometry import Extent
 from layerstudio.picture import Picture
-from layerstudio.pipelines.layerdiffuse.conditions import fitted as covering
+from layerstudio.pipelines.resizing import fitted as covering
 
 
 def fitted(picture: Picture, extent: Extent) -> U8:
