@@ -257,12 +257,13 @@ class _Handler(BaseHTTPRequestHandler):
         cut = content if fault.drop_after is None else content[: fault.drop_after]
         for at in range(0, len(cut), PIECE):
             piece = cut[at : at + PIECE]
+            self.hub.sent[path] += len(piece)  # before the other side can have it and go on
             try:
                 self.wfile.write(piece)
             except OSError:  # the other side has hung up
+                self.hub.sent[path] -= len(piece)
                 self.close_connection = True
                 return
-            self.hub.sent[path] += len(piece)
             time.sleep(fault.pause)
         if len(cut) < len(content):
             self.close_connection = True

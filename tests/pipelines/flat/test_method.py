@@ -268,7 +268,7 @@ class TestRequests:
 
     def test_what_it_does_not_take_is_noted_once_each(self):
         document = decomposed(poster(), boxes=[(1, 1, 5, 5)] * 2, prompts=("card",))
-        assert [note.split(";")[0] for note in document.notes] == [
+        assert [note.split(",")[0] for note in document.notes] == [
             "The method 'flat' takes no boxes",
             "The method 'flat' takes no prompts",
         ]
