@@ -47,7 +47,7 @@ def remarks(recorded: GenerateRequest, now: GenerateRequest) -> tuple[str, ...]:
     found = dict(now.fingerprints)
     changed = [name for name, seen in recorded.fingerprints if found.get(name, seen) != seen]
     return tuple(
-        f"{name!r} is not the file that the recipe was made with, so the picture differs."
+        f"{name!r} is no longer what the recipe was made with, so the picture differs."
         for name in changed
     )
 
