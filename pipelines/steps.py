@@ -16,6 +16,7 @@ from layerstudio.color import U8
 from layerstudio.errors import InvalidRequest, NumericalFailure
 from layerstudio.generate_request import MAX_SIDE, MIN_SIDE
 from layerstudio.geometry import Bounds, Extent
+from layerstudio.models.rgba_pictures import to_uint8
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
 
 OutputType = Literal["pil", "np", "pt", "latent"]
@@ -155,12 +156,6 @@ def check_output_type(output_type: str) -> None:
 def truncated(pictures: Tensor) -> Tensor:
     """Values in [0, 1] at the 8-bit level below, where LayerDiffuse's published script cuts."""
     return (pictures * 255).floor() / 255
-
-
-def to_uint8(pictures: Tensor) -> U8:
-    """(b, c, h, w) in [0, 1] to (b, h, w, c) in 0..255, rounded."""
-    scaled = pictures.detach().float().clamp(0, 1).movedim(1, -1).cpu() * 255
-    return scaled.round().to(torch.uint8).contiguous().numpy()
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:

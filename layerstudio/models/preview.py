@@ -17,7 +17,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor
 
 from layerstudio.color import U8
-from layerstudio.models.rgba_pictures import to_bytes
+from layerstudio.models.rgba_pictures import to_uint8
 from layerstudio.models.transparent_networks import (
     LATENT_FACTOR,
     TransparencyDecoder,
@@ -150,4 +150,4 @@ def _procedural_pictures() -> Tensor:
 
 def _side_by_side(pictures: Tensor) -> U8:
     """(B, C, h, w) in [0, 1] to (h, B * w, C)."""
-    return to_bytes(torch.cat(pictures.split(1), dim=3))[0]
+    return to_uint8(torch.cat(pictures.split(1), dim=3))[0]

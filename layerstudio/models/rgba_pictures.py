@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from layerstudio.color import U8
 
 
-def to_bytes(pictures: Tensor, *, truncate: bool = False) -> U8:
-    """(B, C, H, W) in [0, 1] to uint8 (B, H, W, C), rounded; ``truncate`` as published."""
-    scaled = pictures.detach().float() * 255
-    whole = scaled if truncate else scaled.round()
-    return whole.clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+def to_uint8(pictures: Tensor) -> U8:
+    """(b, c, h, w) in [0, 1] to (b, h, w, c) in 0..255, rounded."""
+    scaled = pictures.detach().float().clamp(0, 1).movedim(1, -1).cpu() * 255
+    return scaled.round().to(torch.uint8).contiguous().numpy()

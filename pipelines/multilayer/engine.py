@@ -25,7 +25,7 @@ from layerstudio.pipelines.multilayer.pipeline import Boxes, MultiLayerPipeline
 from layerstudio.pipelines.multilayer.published import MOST_FOREGROUNDS
 from layerstudio.pipelines.out_of_memory import explained
 from layerstudio.pipelines.placement import apply, free_now, sizes_of
-from layerstudio.pipelines.preflight import Needs, Plan, plan
+from layerstudio.pipelines.preflight import Needs, Plan, check_offload, plan
 from layerstudio.pipelines.quiet import quiet_libraries
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.pipelines.steps import Canvas
@@ -62,6 +62,7 @@ def opened(
 
     The last run's is taken where it fits. Raises as ``loading.load`` does, and ``OutOfMemory``.
     """
+    check_offload(free_now(runtime).kind, runtime, switches_weights=False)
     rounded = -(-tokens // _ROUNDED_TO) * _ROUNDED_TO
     wanted = Wanted(
         kind=MultiLayerPipeline,

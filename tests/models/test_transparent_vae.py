@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from layerstudio.errors import MismatchedWeights, NumericalFailure
 from layerstudio.models.normalisation import normalised
-from layerstudio.models.rgba_pictures import to_bytes
+from layerstudio.models.rgba_pictures import to_uint8
 from layerstudio.models.transparent_passes import ORIENTATIONS, Augment, augmented, median
 from layerstudio.models.transparent_vae import (
     TransparencyDecoder,
@@ -22,6 +22,7 @@ from layerstudio.models.transparent_vae import (
     decode_rgba,
     encode_rgba,
 )
+from layerstudio.pipelines.steps import truncated
 
 Kit = tuple[AutoencoderKL, TransparencyEncoder, TransparencyDecoder]
 
@@ -236,5 +237,5 @@ def test_wrong_files_are_named_for_what_they_are(
 
 def test_bytes_round_or_truncate() -> None:
     pictures = torch.tensor([0.0, 0.5, 0.9999, 1.0]).reshape(1, 1, 1, 4)
-    assert to_bytes(pictures).ravel().tolist() == [0, 128, 255, 255]
-    assert to_bytes(pictures, truncate=True).ravel().tolist() == [0, 127, 254, 255]
+    assert to_uint8(pictures).ravel().tolist() == [0, 128, 255, 255]
+    assert to_uint8(truncated(pictures)).ravel().tolist() == [0, 127, 254, 255]
