@@ -27,9 +27,10 @@ class Composition:
 
 
 def composition_of(request: PlanRequest) -> Composition:
-    """Every caption is a piece. Without captions: a picture of the prompt, the words that it has in
-    quotation marks with a panel under them, two embellishments. What a wanted number of layers has
-    more is filled with a panel under bare text, embellishments and pictures."""
+    """Every caption is a piece, and every text in the prompt's quotation marks that no caption has.
+    Without captions: a picture of the prompt, its quoted texts with a panel under them, two
+    embellishments. What a wanted number of layers has more is filled with a panel under bare text,
+    embellishments and pictures."""
     background, pieces = _asked_for(request)
     if not request.captions:
         pieces = [*pieces, *_company(request.prompt, pieces)]
@@ -41,12 +42,19 @@ def composition_of(request: PlanRequest) -> Composition:
 
 
 def _asked_for(request: PlanRequest) -> tuple[str, list[Piece]]:
+    quoted = [
+        f'text: "{text}"'
+        for text in quoted_texts(request.prompt)
+        if not any(text in caption for caption in request.captions)
+    ]
+    # The prompt's texts are read first, so that the first of them is the title.
+    read = pieces_of([*quoted, *request.captions])
+    texts, captioned = read[: len(quoted)], read[len(quoted) :]
     if not request.captions:
-        texts = pieces_of([f'text: "{text}"' for text in quoted_texts(request.prompt)])
         picture = Piece(LayerRole.IMAGE, request.prompt)
         return request.background or request.prompt, [picture, *texts]
     background, pieces = request.background, []
-    for piece in pieces_of(request.captions):
+    for piece in (*captioned, *texts):
         if piece.role is LayerRole.BACKGROUND and background is None:
             background = piece.prompt
         elif piece.role is LayerRole.BACKGROUND:

@@ -204,3 +204,14 @@ def test_a_cancelled_plan_is_not_made():
     cancel.cancel()
     with pytest.raises(Cancelled):
         planner_for("rules").plan(PlanRequest(prompt="x", extent=Extent(512, 512)), cancel=cancel)
+
+
+def test_what_the_prompt_says_is_set_beside_the_captions():
+    prompt = 'a poster that says "Blue Night" and "12 July"'
+    captions = ("image: a saxophone", 'button: "12 July"')
+    request = PlanRequest(prompt=prompt, extent=Extent(768, 1024), captions=captions)
+    plan = planner_for("rules").plan(request)
+    assert sorted(filter(None, (layer.text for layer in plan.foregrounds))) == [
+        "12 July",
+        "Blue Night",
+    ]
