@@ -90,10 +90,16 @@ def _krita(source: Path, result: Path, _: Extent) -> None:
     command = [_installed(("xvfb-run",)), "-a", _installed(("krita",)), "--nosplash"]
     export = ["--export", "--export-filename", str(result), str(source)]
     with _KRITA_ALONE:
-        _run([*command, *export], result.parent, env=_krita_environment())
+        for _attempt in range(_KRITA_ATTEMPTS):
+            _run([*command, *export], result.parent, env=_krita_environment())
+            if result.exists():
+                return
 
 
 _KRITA_ALONE = threading.Lock()
+# On a busy machine `xvfb-run -a` can lose its display to another program that starts at that moment;
+# Krita then ends without a picture and without an error.
+_KRITA_ATTEMPTS = 2
 
 
 @cache
