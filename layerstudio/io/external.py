@@ -97,8 +97,8 @@ def _krita(source: Path, result: Path, _: Extent) -> None:
 
 
 _KRITA_ALONE = threading.Lock()
-# On a busy machine `xvfb-run -a` can lose its display to a program that starts just then; Krita ends
-# without a picture and without an error in that case.
+# On a busy machine `xvfb-run -a` can lose its display to a program that starts just then; Krita
+# ends without a picture and without an error in that case.
 _KRITA_ATTEMPTS = 2
 
 
