@@ -79,6 +79,14 @@ def apply(plan: Plan, pipe: Any) -> None:
         pipe.to(device)
 
 
+def first_dtype(family: Family, runtime: Runtime) -> torch.dtype:
+    """What weights are read in before the plan decides; mostly what it decides."""
+    if runtime.dtype != "auto":
+        return getattr(torch, runtime.dtype)
+    on_cpu = runtime.device == "cpu" or not torch.cuda.is_available()
+    return torch.float32 if on_cpu else getattr(torch, FAMILIES[family].half)
+
+
 def _cast(pipe: Any, dtype: torch.dtype) -> None:
     """By PyTorch's own method: diffusers' warns of modules to keep in float32 where are none."""
     in_float32 = [getattr(pipe, name) for name in getattr(pipe, "components_in_float32", ())]

@@ -49,6 +49,11 @@ def read_state(path: Path | str) -> State:
     return dict(TensorFile(path))
 
 
+def as_state(weights: State | Path | str) -> State:
+    """Tensors by name, read where ``weights`` is a path; errors as of ``read_state``."""
+    return dict(weights) if isinstance(weights, Mapping) else read_state(weights)
+
+
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     """Load ``state`` into ``module``: every key of either must be in the other, of one shape.
 

@@ -26,7 +26,7 @@ from layerstudio.pipelines.layerdiffuse.previews import preview_for
 from layerstudio.pipelines.loading import Wanted, borrowed
 from layerstudio.pipelines.needs import revision_of
 from layerstudio.pipelines.out_of_memory import explained
-from layerstudio.pipelines.placement import apply, free_now, sizes_of
+from layerstudio.pipelines.placement import apply, first_dtype, free_now, sizes_of
 from layerstudio.pipelines.preflight import Needs, Plan, check_offload, plan
 from layerstudio.pipelines.quiet import quiet_libraries
 from layerstudio.pipelines.runtime import Runtime
@@ -168,7 +168,7 @@ def opened(
         family=family.id,
         base=base,
         base_id=family.defaults.base,
-        dtype=_first_dtype(family, runtime),
+        dtype=first_dtype(family.id, runtime),
         loras=request.loras,
         controlnet=request.controlnet,
         ip_adapter=request.ip_adapter,
@@ -219,15 +219,6 @@ def driver_of(family: Family) -> Driver:
 def _check(runtime: Runtime, mode: Mode) -> None:
     """What this machine or the run cannot have is said before anything is loaded."""
     check_offload(free_now(runtime).kind, runtime, switches_weights=mode.switches_weights)
-
-
-def _first_dtype(family: Family, runtime: Runtime) -> torch.dtype:
-    """What weights are read in before the plan decides; mostly what it decides."""
-    if runtime.dtype != "auto":
-        return getattr(torch, runtime.dtype)
-    on_cpu = runtime.device == "cpu" or not torch.cuda.is_available()
-    half = torch.bfloat16 if family.id == "flux" else torch.float16
-    return torch.float32 if on_cpu else half
 
 
 def _stamps(request: GenerateRequest) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ from transformers import (
 )
 
 from layerstudio.errors import InvalidRequest, MissingWeights
-from layerstudio.models.checkpoints import State, read_state
+from layerstudio.models.checkpoints import State, as_state, read_state
 from layerstudio.models.transparent_passes import Augment
 from layerstudio.models.transparent_vae import (
     TransparencyDecoder,
@@ -144,9 +144,9 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
         Raises ``UnreadableFile``, and ``MismatchedWeights`` for other files than these; the
         pipeline is unchanged then.
         """
-        adapter = _state(lora)
+        adapter = as_state(lora)
         check_lora(adapter, self.transformer)
-        state = _state(transparent_vae)
+        state = as_state(transparent_vae)
         networks = {
             "transparency_encoder": TransparencyEncoder.from_published(state, family="flux"),
             "transparency_decoder": TransparencyDecoder.from_published(state, family="flux"),
@@ -371,10 +371,6 @@ class LayerDiffuseFluxPipeline(FluxPipeline):
         images = as_output(pictures, output_type)
         documents = frame_documents({"foreground": pictures}, {})
         return LayerStackOutput(images, latents, {"foreground": images}, documents)
-
-
-def _state(weights: State | Path | str) -> State:
-    return dict(weights) if isinstance(weights, Mapping) else read_state(weights)
 
 
 def _canvas(image: Any, width: int | None, height: int | None) -> tuple[Canvas, int]:

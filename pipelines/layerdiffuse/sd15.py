@@ -31,7 +31,7 @@ from transformers import (
 from layerstudio.errors import InvalidRequest, MissingWeights
 from layerstudio.geometry import Extent
 from layerstudio.models.attention_sharing import AttentionSharing
-from layerstudio.models.checkpoints import State, read_state
+from layerstudio.models.checkpoints import State, as_state
 from layerstudio.models.frame_weights import merged_values
 from layerstudio.models.shared_attention import sharing_attention
 from layerstudio.models.sizes import CONDITION_VALUES
@@ -161,13 +161,13 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
         """
         found = find_sharing_mode(mode)
         sharing = AttentionSharing.from_published(
-            _state(weights),
+            as_state(weights),
             self.unet,
             frames=len(found.makes),
             has_condition=found.given is not None,
         )
         if decoder is not None:
-            network = TransparencyDecoder.from_published(_state(decoder), family="sd15")
+            network = TransparencyDecoder.from_published(as_state(decoder), family="sd15")
             # Not ModelMixin's own, which warns of an empty list of layers to keep in fp32.
             offloaded = self.vae.device.type == "meta"
             home = self._execution_device if offloaded else self.vae.device
@@ -336,10 +336,6 @@ class LayerDiffuseSD15Pipeline(StableDiffusionPipeline):
             latents = sample(**options, output_type="latent", return_dict=False)[0]
         check_finite(latents, "latents")
         return latents
-
-
-def _state(weights: State | Path | str) -> State:
-    return dict(weights) if isinstance(weights, Mapping) else read_state(weights)
 
 
 def _watching(

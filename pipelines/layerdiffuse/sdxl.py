@@ -30,7 +30,7 @@ from transformers import (
 )
 
 from layerstudio.errors import MissingWeights
-from layerstudio.models.checkpoints import State, read_state
+from layerstudio.models.checkpoints import State, as_state
 from layerstudio.models.transparent_passes import Augment
 from layerstudio.models.transparent_vae import TransparencyDecoder, TransparencyEncoder
 from layerstudio.models.weight_patch import patches_off
@@ -131,11 +131,11 @@ class LayerDiffuseSDXLPipeline(StableDiffusionXLPipeline):
         networks: dict[str, Any] = {}
         if decoder is not None:
             networks["transparency_decoder"] = TransparencyDecoder.from_published(
-                _state(decoder), family="sdxl"
+                as_state(decoder), family="sdxl"
             )
         if encoder is not None:
             networks["transparency_encoder"] = TransparencyEncoder.from_published(
-                _state(encoder), family="sdxl"
+                as_state(encoder), family="sdxl"
             )
         PatchShelf.of(self.unet).load(weights, mode, strength)
         self._add(networks)
@@ -267,7 +267,3 @@ class LayerDiffuseSDXLPipeline(StableDiffusionXLPipeline):
                 " layerdiffuse-sdxl-attn` gets the file of the mode 'transparent'.",
             )
         return modes[-1]
-
-
-def _state(weights: State | Path | str) -> State:
-    return dict(weights) if isinstance(weights, Mapping) else read_state(weights)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from layerstudio.generate_request import Adapter
 from layerstudio.models.memory import parameter_count
 from layerstudio.models.multilayer_adapter import MultiLayerAdapter
@@ -24,7 +22,7 @@ from layerstudio.pipelines.multilayer.boxes import MULTIPLE, regions_of
 from layerstudio.pipelines.multilayer.pipeline import Boxes, MultiLayerPipeline
 from layerstudio.pipelines.multilayer.published import MOST_FOREGROUNDS
 from layerstudio.pipelines.out_of_memory import explained
-from layerstudio.pipelines.placement import apply, free_now, sizes_of
+from layerstudio.pipelines.placement import apply, first_dtype, free_now, sizes_of
 from layerstudio.pipelines.preflight import Needs, Plan, check_offload, plan
 from layerstudio.pipelines.quiet import quiet_libraries
 from layerstudio.pipelines.runtime import Runtime
@@ -69,7 +67,7 @@ def opened(
         family="flux",
         base=base,
         base_id="flux-dev",
-        dtype=_first_dtype(runtime),
+        dtype=first_dtype("flux", runtime),
         loras=tuple(loras),
         placement=(
             replace(runtime, previews=False),
@@ -139,14 +137,6 @@ def _sizes(pipeline: Any, adapter: Any) -> FamilySizes:
     width = config.get("num_attention_heads", 0) * config.get("attention_head_dim", 0)
     values = MULTILAYER.denoise_values + blocks * width
     return replace(sizes_of(pipeline, "flux"), denoise_values=values)
-
-
-def _first_dtype(runtime: Runtime) -> torch.dtype:
-    """What weights are read in before the plan decides; mostly what it decides."""
-    if runtime.dtype != "auto":
-        return getattr(torch, runtime.dtype)
-    on_cpu = runtime.device == "cpu" or not torch.cuda.is_available()
-    return torch.float32 if on_cpu else torch.bfloat16
 
 
 def _stamps(base: Found, loras: Sequence[Adapter]) -> tuple[int, ...]:
