@@ -6,7 +6,7 @@ first used, and it is the only file of the core that may reach into the pipeline
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import extend_path
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from layerstudio.pipelines.runtime import Runtime
     from layerstudio.progress import CancelToken, Progress, ProgressCallback
     from layerstudio.requests import DecomposeRequest, LayerCount
+    from layerstudio.settings import SettingValue
 
 __all__ = [
     "Adapter",
@@ -128,7 +129,9 @@ def decompose(
     layers: LayerCount = "auto",
     boxes: Sequence[Bounds | tuple[int, int, int, int]] = (),
     points: Sequence[tuple[int, int]] = (),
+    excluded_points: Sequence[tuple[int, int]] = (),
     prompts: Sequence[str] = (),
+    settings: Mapping[str, SettingValue] | None = None,
     exact: bool = True,
     seed: int | None = None,
     read_text: bool | None = None,
@@ -142,8 +145,8 @@ def decompose(
     """Take a flat picture apart into named, ordered layers.
 
     ``image`` is a path, the bytes of a file, a PIL image or an array (h, w, 1..4). ``layers``
-    counts the background. With ``exact`` the layers recompose to the picture within 1/255; the
-    measured error is in ``document.metadata["recomposition_max_error"]``. See
+    counts the background. ``settings`` are what the method declares in its card (``methods()``).
+    With ``exact`` the layers recompose to the picture within 1/255; the measured error is in ``document.metadata["recomposition_max_error"]``. See
     ``DecomposeRequest`` for the other options, which are stored in ``document.request``.
 
     Raises ``UnreadableFile``, ``InvalidRequest``, ``MissingWeights``, ``OutOfMemory`` and, once
@@ -151,18 +154,21 @@ def decompose(
     """
     from layerstudio.pipelines.api import decompose as run
     from layerstudio.requests import DecomposeRequest
+    from layerstudio.settings import Settings
 
     request = DecomposeRequest(
         method=method,
         layers=layers,
         boxes=tuple(boxes),  # pyright: ignore[reportArgumentType]  # the request makes Bounds
         points=tuple(points),
+        excluded_points=tuple(excluded_points),
         prompts=tuple(prompts),
         exact=exact,
         seed=seed,
         read_text=read_text,
         languages=tuple(languages),
         base=base,
+        settings=Settings(settings or {}),
     )
     return run(image, request, runtime=runtime, limits=limits, progress=progress, cancel=cancel)
 

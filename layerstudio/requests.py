@@ -6,12 +6,13 @@ a method sees and what the document that it makes remembers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Bounds, Extent
+from layerstudio.settings import NO_SETTINGS, Setting, Settings, resolve
 
 LayerCount = int | Literal["auto"]
 MAX_LAYERS = 1000  # more than any design we have seen; PSD itself allows 8,000
@@ -49,22 +50,25 @@ class DecomposeRequest(Request):
 
     ``layers`` is the number of layers wanted, the background counted, or ``"auto"``.
     ``boxes`` limit or guide the objects to find (methods that take none ignore them with a note),
-    ``points`` and ``prompts`` likewise. ``exact`` makes the stack recompose to the picture within
-    1/255. ``read_text`` reads lines of text where an OCR program is installed (None: if it is),
-    ``languages`` are tesseract's codes. ``base`` is the model of methods that run one: a folder or
-    hub id.
+    ``points`` (each on an object, or inside a box to say which thing in it is meant),
+    ``excluded_points`` (on what is not meant) and ``prompts`` likewise. ``exact`` makes the stack
+    recompose to the picture within 1/255. ``read_text`` reads lines of text where an OCR program is
+    installed (None: if it is), ``languages`` are tesseract's codes. ``base`` is the model of
+    methods that run one: a folder or hub id. ``settings`` are what the method declares in its card.
     """
 
     method: str | None = None
     layers: LayerCount = "auto"
     boxes: tuple[Bounds, ...] = ()
     points: tuple[tuple[int, int], ...] = ()
+    excluded_points: tuple[tuple[int, int], ...] = ()
     prompts: tuple[str, ...] = ()
     exact: bool = True
     seed: int | None = None
     read_text: bool | None = None
     languages: tuple[str, ...] = ("eng",)
     base: str | None = None
+    settings: Settings = NO_SETTINGS
     source: str | None = None
     source_sha256: str | None = None
 
@@ -73,20 +77,33 @@ class DecomposeRequest(Request):
     def __post_init__(self) -> None:
         check_layer_count(self.layers)
         object.__setattr__(self, "boxes", tuple(Bounds(*box) for box in self.boxes))
-        object.__setattr__(self, "points", tuple((int(x), int(y)) for x, y in self.points))
+        for name in ("points", "excluded_points"):
+            points = tuple((int(x), int(y)) for x, y in getattr(self, name))
+            object.__setattr__(self, name, points)
         object.__setattr__(self, "prompts", tuple(self.prompts))
         object.__setattr__(self, "languages", tuple(self.languages))
+        object.__setattr__(self, "settings", Settings(self.settings))
 
     def resolve(
-        self, *, default_method: str, can_read_text: bool, source: str | None, sha256: str
+        self,
+        *,
+        default_method: str,
+        can_read_text: bool,
+        source: str | None,
+        sha256: str,
+        settings: Sequence[Setting] = (),
     ) -> DecomposeRequest:
-        """The request without a None, as it is stored in the document that it makes."""
+        """The request without a None, as it is stored in the document that it makes.
+
+        ``settings`` are those that its method declares. Raises ``InvalidRequest`` for others.
+        """
         return replace(
             self,
             method=self.method or default_method,
             seed=0 if self.seed is None else self.seed,
             read_text=can_read_text if self.read_text is None else self.read_text,
             base=self.base or "",
+            settings=resolve(settings, self.settings, self.method or default_method),
             source=source or "",
             source_sha256=sha256,
         )
@@ -96,9 +113,14 @@ class DecomposeRequest(Request):
         for box in self.boxes:
             if box.is_empty or box.clamped(extent).is_empty:
                 raise InvalidRequest(f"The box {tuple(box)} holds no pixel of a {extent} picture.")
-        for x, y in self.points:
+        for x, y in (*self.points, *self.excluded_points):
             if not (0 <= x < extent.width and 0 <= y < extent.height):
                 raise InvalidRequest(f"The point ({x}, {y}) is not on a {extent} picture.")
+        for x, y in sorted(set(self.points) & set(self.excluded_points)):
+            raise InvalidRequest(
+                f"The point ({x}, {y}) is both on an object and on what is not meant.",
+                advice="Leave one of the two out.",
+            )
 
 
 def check_layer_count(layers: LayerCount) -> None:
@@ -112,6 +134,8 @@ def check_layer_count(layers: LayerCount) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Settings):
+        return dict(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {key: _plain(item) for key, item in asdict(value).items()}
     return value

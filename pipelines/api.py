@@ -10,7 +10,7 @@ from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.io.picture import PictureSource, read_picture
 from layerstudio.metrics.recompose import recomposition_error
 from layerstudio.picture import Picture
-from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, load_decomposer
+from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, MethodCard, load_decomposer
 from layerstudio.pipelines.recording import signed, title_of
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
@@ -39,8 +39,9 @@ def decompose(
     cancel = cancel or CancelToken()
     cancel.check()
     picture = read_picture(source, limits or DEFAULT_LIMITS)
-    resolved = _resolved(request or DecomposeRequest(), picture)
-    method = load_decomposer(resolved.method or DEFAULT_DECOMPOSE)
+    request = request or DecomposeRequest()
+    method = load_decomposer(request.method or DEFAULT_DECOMPOSE)
+    resolved = resolved_for(method.card, request, picture)
     cancel.check()
     document = method.run(
         resolved, picture, runtime=runtime or Runtime(), progress=progress, cancel=cancel
@@ -56,10 +57,12 @@ def reads_text() -> bool:
     return shutil.which("tesseract") is not None
 
 
-def _resolved(request: DecomposeRequest, picture: Picture) -> DecomposeRequest:
+def resolved_for(card: MethodCard, request: DecomposeRequest, picture: Picture) -> DecomposeRequest:
+    """The request as the method of ``card`` gets it; raises ``InvalidRequest``."""
     request.check_against(picture.extent)
     return request.resolve(
-        default_method=DEFAULT_DECOMPOSE,
+        default_method=card.id,
+        settings=card.settings,
         can_read_text=reads_text(),
         source=picture.source,
         sha256=picture.sha256,

@@ -17,34 +17,21 @@ from typing import Any, TypeVar
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.controlnet_flux import FluxControlNetModel
-from safetensors import SafetensorError
 from torch import nn
 
-from layerstudio.errors import (
-    Cancelled,
-    LayerStudioError,
-    MismatchedWeights,
-    OutOfMemory,
-    UnreadableFile,
-)
+from layerstudio.errors import Cancelled, MismatchedWeights, UnreadableFile
 from layerstudio.generate_request import Adapter
 from layerstudio.models.memory import empty_cache
 from layerstudio.models.sizes import Family
 from layerstudio.pipelines.base_family import check_base
 from layerstudio.pipelines.base_models import Found, configured_like, find_model, only_file
+from layerstudio.pipelines.load_errors import OTHER_FAMILY, explained_load
 from layerstudio.pipelines.needs import is_registered
-from layerstudio.pipelines.out_of_memory import is_shortage
 from layerstudio.weights.registry import checkpoint
 from layerstudio.weights.store import located_file
 
 T = TypeVar("T")
 
-# What diffusers and transformers raise for files that are incomplete, damaged or of another model.
-_LOADING_ERRORS = (
-    OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError,
-    SafetensorError,
-)  # fmt: skip
-_OTHER_FAMILY = "It was made for another family of models."
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
 
@@ -159,7 +146,7 @@ def _base(wanted: Wanted) -> Any:
     if wanted.family == "sd15":
         options |= {"safety_checker": None, "requires_safety_checker": False}
         options |= {"feature_extractor": None}
-    with _explained(f"The base model {found.weights!r}"):
+    with explained_load(f"The base model {found.weights!r}"):
         if found.path.is_file():
             config = str(configured_like(wanted.family, wanted.base_id))
             return wanted.kind.from_single_file(str(found.path), config=config, **options)
@@ -172,7 +159,7 @@ def _add_loras(pipeline: Any, wanted: Wanted) -> None:
     names = []
     for index, adapter in enumerate(wanted.loras):
         name = f"user_{index}"
-        with _explained(f"The LoRA {adapter.source!r}"):
+        with explained_load(f"The LoRA {adapter.source!r}"):
             path = only_file(_found(adapter.source, "LoRA"), _WEIGHTS, "LoRA")
             pipeline.load_lora_weights(
                 str(path.parent), weight_name=path.name, adapter_name=name, local_files_only=True
@@ -192,12 +179,12 @@ def _controlnet(wanted: Wanted, adapter: Adapter) -> Any:
     found = _found(adapter.source, "ControlNet")
     options: dict[str, Any] = {"dtype": wanted.dtype, "local_files_only": True}
     folder = found.path.parent if found.path.is_file() else found.path
-    with _explained(f"The ControlNet {adapter.source!r}"):
+    with explained_load(f"The ControlNet {adapter.source!r}"):
         config: Any = kind.load_config(folder, local_files_only=True)
         stored = config.get("_class_name")
         if stored != kind.__name__:
             raise MismatchedWeights(
-                f"{adapter.source!r} is a {stored}, not a {kind.__name__}.", advice=_OTHER_FAMILY
+                f"{adapter.source!r} is a {stored}, not a {kind.__name__}.", advice=OTHER_FAMILY
             )
         return kind.from_pretrained(folder, variant=found.variant, **options)
 
@@ -212,14 +199,14 @@ def _check_goes_with(controlnet: Any, pipeline: Any, wanted: Wanted) -> None:
         raise MismatchedWeights(
             f"The ControlNet {wanted.controlnet.source!r} reads text of width {found}, and "
             f"{wanted.base.weights!r} has {expected}.",
-            advice=_OTHER_FAMILY,
+            advice=OTHER_FAMILY,
         )
 
 
 def _add_ip_adapter(pipeline: Any, adapter: Adapter) -> None:
     """The adapter's file and the image encoder of its repository (``models/image_encoder``)."""
     found = _found(adapter.source, "IP-Adapter")
-    with _explained(f"The IP-Adapter {adapter.source!r}"):
+    with explained_load(f"The IP-Adapter {adapter.source!r}"):
         patterns = [f"ip[-_]adapter{ending}" for ending in ("*.safetensors", "*.bin")]
         path = only_file(found, patterns, "IP-Adapter")
         encoder = _image_encoder_beside(path)
@@ -249,29 +236,3 @@ def _found(source: str, what: str) -> Found:
     if is_registered(source) and len(checkpoint(source).files) == 1:
         return Found(located_file(source), source)
     return find_model(source, what)
-
-
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """Errors of the libraries below as one sentence about ``what``."""
-    try:
-        yield
-    except LayerStudioError:
-        raise
-    except (*_LOADING_ERRORS, MemoryError) as error:
-        if is_shortage(error):
-            raise OutOfMemory(
-                f"{what} does not fit into the memory that is free.",
-                advice="Close other programs, or choose a method on a smaller model.",
-            ) from error
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
-        misfits = [line for line in lines if "size mismatch" in line or "expected shape" in line]
-        if misfits:
-            raise MismatchedWeights(
-                f"{what} does not fit: {misfits[0].split('. ')[0][:160]}.",
-                advice=_OTHER_FAMILY,
-            ) from error
-        raise UnreadableFile(
-            f"{what} could not be loaded: {lines[0].rstrip('.')[:160]}.",
-            advice="It may be incomplete, or made for another family of models.",
-        ) from error

@@ -17,6 +17,7 @@ from layerstudio.picture import Picture
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, ProgressCallback
 from layerstudio.requests import DecomposeRequest
+from layerstudio.settings import Setting
 
 Task = Literal["generate", "decompose", "edit"]
 
@@ -36,6 +37,7 @@ class MethodCard:
     inputs: tuple[str, ...]  # request fields that the method takes besides the picture
     modes: tuple[str, ...] = ()  # its ways of working, the default first
     setup: str = ""  # what is left to do once the weights are here
+    settings: tuple[Setting, ...] = ()  # what only this method understands
 
 
 class DecomposeMethod(Protocol):

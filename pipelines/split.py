@@ -13,6 +13,7 @@ from layerstudio.errors import InvalidRequest
 from layerstudio.metrics.recompose import recomposition_error
 from layerstudio.picture import Picture
 from layerstudio.pipelines.api import decompose
+from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, ProgressCallback
 from layerstudio.requests import DecomposeRequest
 
@@ -23,6 +24,7 @@ def split(
     document: Document,
     layer: str | Sequence[int],
     *,
+    runtime: Runtime | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
     **options: Any,
@@ -37,7 +39,7 @@ def split(
     path = find_layer(document, layer)
     whole = document.at(path)
     assert isinstance(whole, Layer), path
-    parts = _decomposed(whole.cropped_to_content(), document, options, progress, cancel)
+    parts = _decomposed(whole.cropped_to_content(), document, options, runtime, progress, cancel)
     group = Group(
         name=whole.name,
         children=parts.children,
@@ -96,12 +98,13 @@ def _decomposed(
     whole: Layer,
     document: Document,
     options: dict[str, Any],
+    runtime: Runtime | None,
     progress: ProgressCallback | None,
     cancel: CancelToken | None,
 ) -> Document:
     """The parts of ``whole``, moved to where it lies on the canvas."""
     picture = Picture(whole.pixels, icc_profile=document.icc_profile, dpi=document.dpi)
     request = DecomposeRequest.from_dict(options)
-    parts = decompose(picture, request, progress=progress, cancel=cancel)
+    parts = decompose(picture, request, runtime=runtime, progress=progress, cancel=cancel)
     moved = tuple(node.moved(whole.bounds.x, whole.bounds.y) for node in parts.children)
     return replace(parts, children=moved)

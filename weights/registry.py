@@ -13,11 +13,14 @@ from typing import Any, Literal, get_args
 from layerstudio.errors import InvalidRequest, UnreadableFile
 from layerstudio.weights.patterns import is_pattern, is_safe
 
-Family = Literal["sdxl", "sd15", "flux", "birefnet", "lama"]
+Family = Literal[
+    "sdxl", "sd15", "flux", "birefnet", "lama", "qwen-layered", "sam", "sam2", "sam3",
+    "grounding-dino", "owlv2", "depth-anything", "dpt", "vitmatte",
+]  # fmt: skip
 Kind = Literal[
     "base", "vae", "delta", "patch", "lora", "attention-sharing", "transparency-encoder",
     "transparency-decoder", "transparent-vae", "preview-decoder", "controlnet", "ip-adapter",
-    "multilayer", "matting", "inpainting",
+    "multilayer", "matting", "inpainting", "detecting", "segmenting", "depth", "layering",
 ]  # fmt: skip
 
 _REGISTRY = Path(__file__).with_name("registry.toml")

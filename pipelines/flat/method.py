@@ -27,7 +27,7 @@ MOST_LAYERS = 60  # chosen by itself; more than that nobody finds a layer by its
 _FINDING = 0.8  # share of a run that the analysis takes
 _FAINT = 0.05  # alpha
 _SHOWN_INK = 0.8  # share of a text's ink that its layer has to show
-_GUIDES = ("boxes", "points", "prompts", "base")
+_GUIDES = ("boxes", "points", "excluded_points", "prompts", "base")
 
 
 class FlatMethod:

@@ -14,10 +14,10 @@ from layerstudio.geometry import Extent
 from layerstudio.ops.exact import make_exact
 from layerstudio.picture import Picture
 from layerstudio.pipelines.base_models import Found
+from layerstudio.pipelines.enlarging import at_full_size, scaled
 from layerstudio.pipelines.multilayer.cld_boxes import Places
-from layerstudio.pipelines.multilayer.cld_layers import at_full_size, scaled, working_extent
 from layerstudio.pipelines.multilayer.engine import canvas_of, opened, tokens_of
-from layerstudio.pipelines.multilayer.published import STEPS
+from layerstudio.pipelines.multilayer.published import SIDE, STEPS
 from layerstudio.pipelines.resizing import fitted
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.pipelines.steps import seeded_generators
@@ -25,6 +25,7 @@ from layerstudio.progress import CancelToken, Progress, ProgressCallback
 from layerstudio.requests import DecomposeRequest
 
 _LOADED, _SAMPLED = 0.1, 0.9  # shares of a run
+_SMALLEST = 16  # pixels of a working side: one token
 
 
 def run(
@@ -78,6 +79,13 @@ def run(
         dpi=picture.dpi,
         notes=(*places.notes, *notes),
     )
+
+
+def working_extent(extent: Extent) -> Extent:
+    """At most 1024 pixels on the longer side, what CLD was trained at, and at least one token on
+    each; never larger than the picture but for that."""
+    scale = min(1.0, SIDE / extent.longest_side)
+    return Extent(*(max(_SMALLEST, round(side * scale)) for side in extent))
 
 
 def _condition(picture: Picture, working: Extent) -> torch.Tensor:

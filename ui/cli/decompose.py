@@ -13,14 +13,17 @@ from layerstudio.ui.cli.options import (
     BoxOption,
     DecomposeBaseOption,
     ExactOption,
+    ExcludedPointOption,
     JsonOption,
     LanguagesOption,
     LayersOption,
     MaxPixelsOption,
     MethodOption,
     OverwriteOption,
+    PointOption,
     ReadTextOption,
     SeedOption,
+    SettingsOption,
     ShownOption,
     limits_of,
     request_fields,
@@ -50,6 +53,9 @@ def decompose(
     languages: LanguagesOption = "eng",
     base: DecomposeBaseOption = None,
     prompts: ShownOption = None,
+    points: PointOption = None,
+    excluded_points: ExcludedPointOption = None,
+    settings: SettingsOption = None,
     device: given.DeviceOption = None,
     dtype: given.DtypeOption = None,
     attention: given.AttentionOption = None,
@@ -68,7 +74,10 @@ def decompose(
     from layerstudio.ui.cli.batch import Job
     from layerstudio.ui.cli.naming import parse_formats, pictures_in, targets_for
 
-    fields = request_fields(layers, method, exact, seed, boxes, read_text, languages, base, prompts)
+    fields = request_fields(
+        layers, method, exact, seed, boxes, read_text, languages, base, prompts,
+        points, excluded_points, settings,
+    )  # fmt: skip
     request = DecomposeRequest.from_dict(fields)
     sources = pictures_in(paths)
     targets = targets_for(sources, out, parse_formats(formats) if formats else None)

@@ -60,7 +60,7 @@ def _how(base: Checkpoint, side: int, free: Free) -> str:
     # FLUX's guidance is a number that it was trained to take, not a second pass; where layers are
     # made at once, the second pass comes after the first.
     family = base.family
-    assert family != "birefnet" and family != "lama", base.id  # networks that generate nothing
+    assert family in ("sdxl", "sd15", "flux"), base.id  # the others generate nothing
     layered = base.kind == "multilayer"
     needs = Needs(
         family=family,

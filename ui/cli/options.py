@@ -26,6 +26,22 @@ BoxOption = Annotated[
     list[str] | None,
     typer.Option("--box", "--boxes", metavar="X,Y,W,H", help="An object's place. May be repeated."),
 ]
+PointOption = Annotated[
+    list[str] | None,
+    typer.Option("--point", metavar="X,Y", help="A point on an object. May be repeated."),
+]
+ExcludedPointOption = Annotated[
+    list[str] | None,
+    typer.Option("--not-point", metavar="X,Y", help="A point on what is not meant."),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting of the method; `layerstudio methods ID` lists them. May be repeated.",
+    ),
+]
 ReadTextOption = Annotated[
     bool | None,
     typer.Option(help="Read lines of text; by default if tesseract is installed."),
@@ -60,6 +76,9 @@ def request_fields(
     languages: str,
     base: str | None,
     prompts: list[str] | None,
+    points: list[str] | None = None,
+    excluded_points: list[str] | None = None,
+    settings: list[str] | None = None,
 ) -> dict[str, Any]:
     """The fields of a ``DecomposeRequest``, from the text of the options."""
     return {
@@ -68,6 +87,9 @@ def request_fields(
         "exact": exact,
         "seed": seed,
         "boxes": [parse_box(box) for box in boxes or ()],
+        "points": [parse_point(point) for point in points or ()],
+        "excluded_points": [parse_point(point) for point in excluded_points or ()],
+        "settings": dict(parse_setting(text) for text in settings or ()),
         "read_text": read_text,
         "base": base,
         "prompts": prompts or [],
@@ -82,14 +104,30 @@ def parse_layers(text: str) -> int | str:
 
 def parse_box(text: str) -> tuple[int, ...]:
     """ "X,Y,W,H" in pixels; raises ``typer.BadParameter``."""
-    parts = text.split(",")
+    return _whole_numbers(text, 4, "four whole numbers X,Y,W,H")
+
+
+def parse_point(text: str) -> tuple[int, ...]:
+    """ "X,Y" in pixels; raises ``typer.BadParameter``."""
+    return _whole_numbers(text, 2, "two whole numbers X,Y")
+
+
+def parse_setting(text: str) -> tuple[str, str]:
+    """ "NAME=VALUE"; raises ``typer.BadParameter``."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE.")
+    return name.strip(), value.strip()
+
+
+def _whole_numbers(text: str, count: int, what: str) -> tuple[int, ...]:
     try:
-        box = tuple(int(part) for part in parts)
+        numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
-        box = ()
-    if len(box) != 4:
-        raise typer.BadParameter(f"{text!r} is not four whole numbers X,Y,W,H.")
-    return box
+        numbers = ()
+    if len(numbers) != count:
+        raise typer.BadParameter(f"{text!r} is not {what}.")
+    return numbers
 
 
 def limits_of(max_pixels: int | None) -> Limits:

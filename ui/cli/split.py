@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from layerstudio.ui.cli import generate_options as given
 from layerstudio.ui.cli.boundary import guarded
 from layerstudio.ui.cli.options import (
     BoxOption,
     DecomposeBaseOption,
     ExactOption,
+    ExcludedPointOption,
     FileArgument,
     JsonOption,
     LanguagesOption,
@@ -19,8 +21,10 @@ from layerstudio.ui.cli.options import (
     MaxPixelsOption,
     MethodOption,
     OverwriteOption,
+    PointOption,
     ReadTextOption,
     SeedOption,
+    SettingsOption,
     ShownOption,
     limits_of,
     request_fields,
@@ -29,6 +33,7 @@ from layerstudio.ui.cli.options import (
 
 @guarded
 def split(
+    context: typer.Context,
     file: FileArgument,
     layer: Annotated[
         str,
@@ -44,6 +49,13 @@ def split(
     languages: LanguagesOption = "eng",
     base: DecomposeBaseOption = None,
     prompts: ShownOption = None,
+    points: PointOption = None,
+    excluded_points: ExcludedPointOption = None,
+    settings: SettingsOption = None,
+    device: given.DeviceOption = None,
+    dtype: given.DtypeOption = None,
+    attention: given.AttentionOption = None,
+    offload: given.OffloadOption = None,
     max_pixels: MaxPixelsOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -62,10 +74,14 @@ def split(
     from layerstudio.ui.cli.tree import print_tree, tree_data
 
     check_targets((out,), overwrite)
-    fields = request_fields(layers, method, exact, seed, boxes, read_text, languages, base, prompts)
+    fields = request_fields(
+        layers, method, exact, seed, boxes, read_text, languages, base, prompts,
+        points, excluded_points, settings,
+    )  # fmt: skip
     document = open_document(file, limits_of(max_pixels))
     with progress_bar(f"{file.name}: {layer}", quiet=as_json) as show:
-        changed = run(document, layer, progress=show, **fields)
+        runtime = given.runtime_of(context.params)
+        changed = run(document, layer, runtime=runtime, progress=show, **fields)
     notes = (*changed.notes, *save_with_notes(changed, out))
     if as_json:
         error = float(changed.metadata[ERROR_KEY])

@@ -19,8 +19,9 @@ from layerstudio.document import Layer
 from layerstudio.errors import MismatchedWeights, MissingWeights, OutOfMemory
 from layerstudio.picture import Picture
 from layerstudio.pipelines import loading
+from layerstudio.pipelines.enlarging import at_full_size, scaled
 from layerstudio.pipelines.multilayer import cld_running, engine
-from layerstudio.pipelines.multilayer.cld_layers import at_full_size, scaled, working_extent
+from layerstudio.pipelines.multilayer.cld_running import working_extent
 from layerstudio.pipelines.preflight import Free
 from layerstudio.ui.cli.main import app
 

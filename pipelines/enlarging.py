@@ -10,19 +10,10 @@ from layerstudio.color import F32, LUMA, to_depth, to_float
 from layerstudio.document import Layer
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.picture import Picture
-from layerstudio.pipelines.multilayer.published import SIDE
 
-_SMALLEST = 16  # pixels of a working side: one token
 _RADIUS = 3  # pixels of the working size within which an edge of alpha may follow the picture's
 _SMOOTH = 1e-3  # variance of brightness below which the picture has no edge to follow
 _SURE = 0.02  # alpha as near as this to 0 or 1 is that: the filter's ripple is no mist
-
-
-def working_extent(extent: Extent) -> Extent:
-    """At most 1024 pixels on the longer side, what CLD was trained at, and at least one token on
-    each; never larger than the picture but for that."""
-    scale = min(1.0, SIDE / extent.longest_side)
-    return Extent(*(max(_SMALLEST, round(side * scale)) for side in extent))
 
 
 def scaled(box: Bounds, source: Extent, target: Extent) -> Bounds:

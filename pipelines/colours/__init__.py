@@ -1,0 +1,1 @@
+"""The methods `palette` and `unblend`: layers of colour instead of objects."""

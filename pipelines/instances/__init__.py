@@ -1,0 +1,1 @@
+"""The method `instances`: objects of photographs, found, ordered, matted and completed."""

@@ -1,0 +1,1 @@
+"""The method `layeringdiff`: a picture from text, and then taken apart."""

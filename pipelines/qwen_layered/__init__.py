@@ -1,0 +1,1 @@
+"""The method `qwen-layered`: Qwen-Image-Layered, for any picture."""

@@ -1,0 +1,36 @@
+"""The table of stages: the one place where a new adapter is added.
+
+A row names a class without importing it; the card is read without loading a network library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from layerstudio.errors import InvalidRequest
+from layerstudio.pipelines.stages.contracts import StageCard, StageKind
+
+_STAGES: dict[str, str] = {}
+
+
+def stage_cards(kind: StageKind | None = None) -> tuple[StageCard, ...]:
+    """Those of one kind, or all."""
+    cards = (stage_class(id).card for id in _STAGES)
+    return tuple(card for card in cards if kind is None or card.kind == kind)
+
+
+def stage_ids(kind: StageKind) -> tuple[str, ...]:
+    return tuple(card.id for card in stage_cards(kind))
+
+
+def stage_class(id: str, kind: StageKind | None = None) -> Any:
+    """The class of that id; raises ``InvalidRequest`` for an unknown one or another kind."""
+    if id in _STAGES:
+        module, name = _STAGES[id].split(":")
+        found = getattr(import_module(module), name)
+        if kind is None or found.card.kind == kind:
+            return found
+    known = [card.id for card in stage_cards(kind)]
+    what = f"no stage that can {kind}" if kind else "no stage"
+    raise InvalidRequest(f"{id!r} is {what}.", advice=f"There are: {', '.join(known)}.")
