@@ -146,8 +146,9 @@ def decompose(
 
     ``image`` is a path, the bytes of a file, a PIL image or an array (h, w, 1..4). ``layers``
     counts the background. ``settings`` are what the method declares in its card (``methods()``).
-    With ``exact`` the layers recompose to the picture within 1/255; the measured error is in ``document.metadata["recomposition_max_error"]``. See
-    ``DecomposeRequest`` for the other options, which are stored in ``document.request``.
+    With ``exact`` the layers recompose to the picture within 1/255; the measured error is in
+    ``document.metadata["recomposition_max_error"]``. See ``DecomposeRequest`` for the other
+    options, which are stored in ``document.request``.
 
     Raises ``UnreadableFile``, ``InvalidRequest``, ``MissingWeights``, ``OutOfMemory`` and, once
     ``cancel.cancel()`` was called, ``Cancelled``.
