@@ -6,6 +6,8 @@ pixels (`inpaint_boxes.py` chooses the boxes); what one box filled is known to t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -25,12 +27,19 @@ _LEAST_SIDE = 2 * _STEP  # reflection needs two rows of features at the deepest
 
 
 def inpaint(
-    model: Lama, rgb: Rgb, mask: NDArray, *, largest: int = LARGEST, parity: bool = False
+    model: Lama,
+    rgb: Rgb,
+    mask: NDArray,
+    *,
+    largest: int = LARGEST,
+    parity: bool = False,
+    watch: Callable[[float], None] | None = None,
 ) -> Rgb:
     """``rgb`` (h, w, 3) with the pixels where ``mask`` (h, w) is above 0 made up anew.
 
     All other pixels are those of ``rgb``. ``largest`` bounds the pixels that are worked at once,
-    and so the memory; what a hole of more than that gets is enlarged.
+    and so the memory; what a hole of more than that gets is enlarged. ``watch`` is called before each
+    box with the share of boxes that are done, and may raise ``Cancelled``.
 
     ``parity=True`` is the published way: the whole picture at once, mirrored to sides of
     multiples of 8, values cut off to whole levels instead of rounded.
@@ -40,7 +49,10 @@ def inpaint(
     if parity:
         return _published(model, rgb, holes)
     result, open_ = rgb.copy(), holes.copy()
-    for box, own in boxes_of(holes, largest):
+    boxes = boxes_of(holes, largest)
+    for index, (box, own) in enumerate(boxes):
+        if watch is not None:
+            watch(index / len(boxes))
         place = result[box.slices]
         place[own] = _filled(model, place, open_[box.slices], largest)[own]
         open_[box.slices][own] = False

@@ -11,7 +11,16 @@ from typing import Any
 from layerstudio.errors import InvalidRequest
 from layerstudio.pipelines.stages.contracts import StageCard, StageKind
 
-_STAGES: dict[str, str] = {}
+_HERE = "layerstudio.pipelines.stages"
+_STAGES: dict[str, str] = {
+    "birefnet": f"{_HERE}.matte_birefnet:BirefnetMatter",
+    "birefnet-matting": f"{_HERE}.matte_birefnet:SoftMatter",
+    "birefnet-hr-matting": f"{_HERE}.matte_birefnet:HighMatter",
+    "birefnet-dynamic": f"{_HERE}.matte_birefnet:DynamicMatter",
+    "birefnet-lite": f"{_HERE}.matte_birefnet:LiteMatter",
+    "layerd-birefnet": f"{_HERE}.matte_birefnet:LayerdMatter",
+    "lama": f"{_HERE}.complete_lama:LamaCompleter",
+}
 
 
 def stage_cards(kind: StageKind | None = None) -> tuple[StageCard, ...]:
