@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.requests import LayerCount, Request, check_layer_count
+from layerstudio.settings import NO_SETTINGS, Settings
 
 MIN_SIDE, MAX_SIDE = 16, 8192  # pixels; beyond, no published generator gives a picture
 MAX_COUNT = 64
@@ -92,6 +93,7 @@ class GenerateRequest(Request):
     ``count`` pictures have the seeds ``seed``, ``seed + 1``, and so on.
     Of ``document``, either what is in ``regenerate`` is made anew, or all but what is in
     ``locked``; both are names of layers, or paths such as "0.2".
+    ``settings`` are what the method declares in its card.
     ``fingerprints`` of the weights that are files of the user's are filled in when it is run.
     """
 
@@ -127,6 +129,7 @@ class GenerateRequest(Request):
     document: InputDocument | None = None
     locked: tuple[str, ...] = ()
     regenerate: tuple[str, ...] = ()
+    settings: Settings = NO_SETTINGS
     fingerprints: tuple[tuple[str, str], ...] = ()
 
     task: ClassVar[str] = "generate"
@@ -144,6 +147,7 @@ class GenerateRequest(Request):
         put(self, "document", _document(self.document))
         put(self, "locked", _names("locked", self.locked))
         put(self, "regenerate", _names("regenerate", self.regenerate))
+        put(self, "settings", Settings(self.settings))
         if self.extent is not None:
             put(self, "extent", Extent(*self.extent))
         self._check_text()

@@ -14,6 +14,7 @@ from layerstudio.io.picture import PictureSource
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, ProgressCallback
 from layerstudio.requests import LayerCount
+from layerstudio.settings import SettingValue
 
 # Keywords for pictures, by the role that the request knows them under.
 PICTURE_KEYWORDS: dict[str, InputRole] = {
@@ -58,6 +59,7 @@ class GenerateOptions(TypedDict, total=False):
     document: str | Path | None
     locked: str | Sequence[str | int]
     regenerate: str | Sequence[str | int]
+    settings: Mapping[str, SettingValue]
     image: PictureSource | None
     foreground_image: PictureSource | None
     background_image: PictureSource | None

@@ -22,6 +22,7 @@ from layerstudio.pipelines.methods import DEFAULT_GENERATE, load_generator
 from layerstudio.pipelines.recording import signed, title_of
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
+from layerstudio.settings import resolve
 
 
 def generate(
@@ -46,7 +47,9 @@ def generate(
     cancel.check()
     found = _read(request, pictures or {}, limits or DEFAULT_LIMITS)
     method = load_generator(request.method or DEFAULT_GENERATE)
-    resolved = method.resolve(replace(request, inputs=_described(found)), found)
+    settings = resolve(method.card.settings, request.settings, method.card.id)
+    described = replace(request, inputs=_described(found), settings=settings)
+    resolved = method.resolve(described, found)
     resolved = replace(resolved, fingerprints=fingerprints_of(resolved))
     cancel.check()
     documents = method.run(

@@ -88,8 +88,19 @@ def recipe_of(
     kind = _KINDS.get(str(document.request.get("task")))
     if kind is None:
         raise InvalidRequest(f"There is no way to run a {document.request.get('task')!r} again.")
-    request = kind.from_dict({**document.request, **(changes or {})})
+    fields = _changed(document.request, changes or {})
+    request = kind.from_dict(fields)
     return request if isinstance(made, Document) else _found_beside(request, Path(made).parent)
+
+
+def _changed(recorded: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings are changed one by one; those of another method are let go."""
+    fields = {**recorded, **changes}
+    before, given = recorded.get("settings"), changes.get("settings", {})
+    if not isinstance(before, Mapping) or not isinstance(given, Mapping):
+        return fields  # which the request judges
+    is_same = fields.get("method") == recorded.get("method")
+    return {**fields, "settings": {**before, **given} if is_same else dict(given)}
 
 
 def _source_of(request: DecomposeRequest, limits: Limits) -> PictureSource:

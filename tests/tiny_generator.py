@@ -8,6 +8,7 @@ from layerstudio.document import Document, Layer
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.methods import MethodCard
 from layerstudio.progress import Progress
+from layerstudio.settings import Setting
 
 CARD = MethodCard("noise", "generate", "Noise", "Noise.", "none", "Apache-2.0", None, (), ())
 
@@ -38,3 +39,24 @@ class NoiseMethod:
             pixels = pictures["image"].pixels
             layers.insert(0, Layer("image", Bounds.full(Extent.of(pixels)), pixels))
         return Document(extent, tuple(layers), notes=("made of noise",))
+
+
+class GrainMethod(NoiseMethod):
+    """Noise with settings, which are the names of its layers."""
+
+    card = replace(
+        CARD,
+        id="grain",
+        settings=(Setting("size", 2, "of a grain", least=1), Setting("colour", "red", "of it")),
+    )
+
+    def resolve(self, request, pictures):
+        return replace(super().resolve(request, pictures), method="grain")
+
+    def run(self, request, pictures, *, runtime, progress, cancel):
+        name = f"{request.settings.text('colour')} {request.settings.whole('size')}"
+        made = super().run(request, pictures, runtime=runtime, progress=progress, cancel=cancel)
+        return tuple(
+            replace(document, children=tuple(replace(c, name=name) for c in document.children))
+            for document in made
+        )

@@ -24,6 +24,7 @@ def run(*arguments):
 def folder(tmp_path, monkeypatch) -> Path:
     """The current folder; ``noise`` is a method that needs no weights."""
     monkeypatch.setitem(methods._METHODS, "noise", "tiny_generator:NoiseMethod")
+    monkeypatch.setitem(methods._METHODS, "grain", "tiny_generator:GrainMethod")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -108,6 +109,15 @@ class TestFrom:
         first, second = layerstudio.open("cup.psd"), layerstudio.open("again.psd")
         assert first.request == second.request
         assert np.array_equal(composite_pixels(first), composite_pixels(second))
+
+    def test_settings_by_name(self, folder):
+        done = run("a cup", "--method", "grain", "--set", "size=4", "-o", "a.psd")
+        assert done.exit_code == 0, done.output
+        assert layerstudio.open("a.psd").layers[0].name == "red 4"
+        assert run("--from", "a.psd", "--set", "colour=blue", "-o", "b.psd").exit_code == 0
+        assert layerstudio.open("b.psd").layers[0].name == "blue 4"
+        wrong = run("a cup", "--method", "grain", "--set", "size=0")
+        assert (wrong.exit_code, "size" in wrong.stderr) == (2, True)
 
     def test_options_change_it(self, folder):
         run("a cup", "--method", "noise", "--seed", "5", "-o", "cup.psd")

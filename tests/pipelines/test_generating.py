@@ -28,6 +28,7 @@ PICTURE = RNG.integers(0, 256, (19, 24, 4), dtype=np.uint8)
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setitem(methods._METHODS, "noise", "tiny_generator:NoiseMethod")
+    monkeypatch.setitem(methods._METHODS, "grain", "tiny_generator:GrainMethod")
     monkeypatch.setitem(methods._METHODS, "tiny", "tiny_method:HalvesMethod")
 
 
@@ -166,6 +167,27 @@ class TestAgain:
             layerstudio.again(strange)
         with pytest.raises(UnreadableFile):
             layerstudio.again(tmp_path / "missing.psd")
+
+
+class TestSettings:
+    def test_those_of_the_method_are_checked_filled_in_and_recorded(self):
+        document = layerstudio.generate("x", method="grain", settings={"size": "3"})
+        assert document.layers[0].name == "red 3"
+        assert document.request["settings"] == {"colour": "red", "size": 3}
+        with pytest.raises(InvalidRequest, match="Did you mean 'size'"):
+            layerstudio.generate("x", method="grain", settings={"sise": 3})
+        with pytest.raises(InvalidRequest, match="'noise' has no setting 'size'"):
+            layerstudio.generate("x", method="noise", settings={"size": 3})
+        with pytest.raises(InvalidRequest):
+            layerstudio.generate("x", method="grain", settings="size")
+
+    def test_a_recipe_is_changed_in_one_of_them(self):
+        document = layerstudio.generate("x", method="grain", seed=1, settings={"size": 3})
+        assert layerstudio.again(document).layers[0].name == "red 3"
+        changed = layerstudio.again(document, settings={"colour": "blue"})
+        assert changed.layers[0].name == "blue 3"
+        other = layerstudio.again(document, method="noise")
+        assert other.request["settings"] == {}
 
 
 def test_an_input_keeps_its_hash_through_json(picture_file):

@@ -11,7 +11,13 @@ import typer
 
 from layerstudio.ui.cli import generate_options as given
 from layerstudio.ui.cli.boundary import guarded
-from layerstudio.ui.cli.options import JsonOption, MethodOption, OverwriteOption, SeedOption
+from layerstudio.ui.cli.options import (
+    JsonOption,
+    MethodOption,
+    OverwriteOption,
+    SeedOption,
+    SettingsOption,
+)
 
 if TYPE_CHECKING:
     from layerstudio.document import Document
@@ -61,6 +67,7 @@ def generate(
     document: given.DocumentOption = None,
     keep: given.KeepOption = None,
     regenerate: given.RegenerateOption = None,
+    settings: SettingsOption = None,
     device: given.DeviceOption = None,
     dtype: given.DtypeOption = None,
     attention: given.AttentionOption = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from layerstudio.ui.cli.options import parse_box, parse_layers
+from layerstudio.ui.cli.options import parse_box, parse_layers, parse_setting
 
 if TYPE_CHECKING:
     from layerstudio.generate_request import InputRole
@@ -155,6 +155,8 @@ def request_fields(options: Mapping[str, Any]) -> dict[str, Any]:
         fields["extent"] = parse_size(options["size"])
     if options["boxes"]:
         fields["boxes"] = [parse_box(box) for box in options["boxes"]]
+    if options["settings"]:
+        fields["settings"] = dict(parse_setting(text) for text in options["settings"])
     if options["loras"]:
         fields["loras"] = [parse_adapter(text) for text in options["loras"]]
     for name in ("controlnet", "ip_adapter"):
