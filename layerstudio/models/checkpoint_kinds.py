@@ -107,6 +107,14 @@ def _matting_or_inpainting(shapes: Shapes) -> str | None:
     return None
 
 
+def _segmenter(shapes: Shapes) -> str | None:
+    if "image_encoder.pos_embed" in shapes and "mask_decoder.mask_tokens.weight" in shapes:
+        return "the original Segment Anything"
+    if any(key.endswith("prompt_encoder.no_mask_embed.weight") for key in shapes):
+        return "Segment Anything, or one of its successors, in transformers' layout"
+    return None
+
+
 _KINDS: tuple[Callable[[Shapes], str | None], ...] = (
     _transparent_vae,
     _attention_sharing,
@@ -119,4 +127,5 @@ _KINDS: tuple[Callable[[Shapes], str | None], ...] = (
     _vae,
     _text_encoder,
     _matting_or_inpainting,
+    _segmenter,
 )

@@ -20,6 +20,9 @@ _STAGES: dict[str, str] = {
     "birefnet-lite": f"{_HERE}.matte_birefnet:LiteMatter",
     "layerd-birefnet": f"{_HERE}.matte_birefnet:LayerdMatter",
     "lama": f"{_HERE}.complete_lama:LamaCompleter",
+    "sam-vit-b": f"{_HERE}.segment_sam:SamVitB",
+    "sam-vit-l": f"{_HERE}.segment_sam:SamVitL",
+    "sam-vit-h": f"{_HERE}.segment_sam:SamVitH",
 }
 
 

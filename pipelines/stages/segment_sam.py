@@ -1,0 +1,83 @@
+"""Segment Anything as stages: the authors' package, and transformers' SAM, SAM 2 and SAM 3.
+
+Importing this module loads no network library: stages are listed without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from layerstudio.color import U8
+from layerstudio.pipelines.runtime import Runtime
+from layerstudio.pipelines.stages.contracts import Hint, Segment, StageCard
+from layerstudio.progress import CancelToken, ProgressCallback
+
+if TYPE_CHECKING:
+    from layerstudio.pipelines.stages.mask_network import MaskNetwork
+
+_SAM = "Kirillov et al., Segment Anything (arXiv:2304.02643)"
+_SAM2 = "Ravi et al., SAM 2: Segment Anything in Images and Videos (arXiv:2408.00714)"
+_TAKES = ("boxes", "points", "everything")
+
+
+def _card(id: str, title: str, reference: str) -> StageCard:
+    """Of a stage whose weights are the registry's row of the same id."""
+    return StageCard(
+        id=id,
+        kind="segment",
+        title=title,
+        reference=reference,
+        code_licence="Apache-2.0",
+        weights_licence="Apache-2.0",
+        needs=(id,),
+        takes=_TAKES,
+    )
+
+
+class _Prompted:
+    """A network that is asked by boxes and points, and everything by a grid of points."""
+
+    card: ClassVar[StageCard]
+
+    def __init__(self, network: MaskNetwork) -> None:
+        self._network = network
+
+    def segment(
+        self, rgb: U8, hints: Sequence[Hint], *, cancel: CancelToken
+    ) -> tuple[Segment, ...]:
+        """One segment for each hint, in their order; a hint has a box or a point."""
+        from layerstudio.pipelines.stages.prompted import segmented
+
+        return segmented(self._network, rgb, hints, cancel)
+
+    def everything(
+        self, rgb: U8, *, progress: ProgressCallback, cancel: CancelToken
+    ) -> tuple[Segment, ...]:
+        """All objects that it can tell apart, the largest first."""
+        from layerstudio.pipelines.stages.everything import everything
+
+        return everything(self._network, rgb, progress=progress, cancel=cancel)
+
+
+class _ByPackage(_Prompted):
+    """Run by the authors' package; ``base`` is a .pth file of the original layout, of any size."""
+
+    @classmethod
+    def open(cls, runtime: Runtime, base: str = "") -> Self:
+        """Raises ``MissingWeights``, ``UnreadableFile``, ``MismatchedWeights``, ``OutOfMemory``."""
+        from layerstudio.pipelines.stages.sam_package import SamPackage
+
+        return cls(SamPackage.open(base or cls.card.needs[0], runtime))
+
+
+class SamVitB(_ByPackage):
+    card = _card("sam-vit-b", "Segment Anything, ViT-B", _SAM)
+
+
+class SamVitL(_ByPackage):
+    card = _card("sam-vit-l", "Segment Anything, ViT-L", _SAM)
+
+
+class SamVitH(_ByPackage):
+    card = _card("sam-vit-h", "Segment Anything, ViT-H", _SAM)
