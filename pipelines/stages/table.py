@@ -23,6 +23,8 @@ _STAGES: dict[str, str] = {
     "sam-vit-b": f"{_HERE}.segment_sam:SamVitB",
     "sam-vit-l": f"{_HERE}.segment_sam:SamVitL",
     "sam-vit-h": f"{_HERE}.segment_sam:SamVitH",
+    "grounding-dino-tiny": f"{_HERE}.detect_words:GroundingDinoTiny",
+    "grounding-dino-base": f"{_HERE}.detect_words:GroundingDinoBase",
 }
 
 
