@@ -39,6 +39,10 @@ class CancelToken:
     def is_cancelled(self) -> bool:
         return self._event.is_set()
 
+    def wait(self, seconds: float) -> None:
+        """Until then, or until ``cancel()`` is called."""
+        self._event.wait(seconds)
+
     def check(self) -> None:
         """Raise ``Cancelled`` once ``cancel()`` was called."""
         if self._event.is_set():

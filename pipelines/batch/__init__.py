@@ -1,0 +1,1 @@
+"""Thousands of pictures or prompts to layered files, unattended: planned, journalled, continued."""

@@ -1,0 +1,244 @@
+"""One work carried out, in three steps that may overlap with those of its neighbours.
+
+Reading and writing wait for disks and networks, the method for processors. This is a job boundary:
+whatever goes wrong becomes a ``Result`` with its trouble, and the next work goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from layerstudio.color import to_depth
+from layerstudio.composite import composite_pixels
+from layerstudio.document import Document
+from layerstudio.errors import (
+    LayerStudioError,
+    MismatchedWeights,
+    MissingWeights,
+    OutOfMemory,
+    UnreadableFile,
+    UnwritableFile,
+)
+from layerstudio.generate_request import GenerateRequest
+from layerstudio.io.files import open_document, save_with_notes
+from layerstudio.io.limits import Limits
+from layerstudio.io.picture import read_picture
+from layerstudio.picture import Picture
+from layerstudio.pipelines.api import ERROR_KEY, decompose
+from layerstudio.pipelines.batch import places
+from layerstudio.pipelines.batch.publishing import discard, part_of, sync
+from layerstudio.pipelines.batch.work import Result, Trouble, Work, Written
+from layerstudio.pipelines.generating import generate, require_same
+from layerstudio.pipelines.runtime import Runtime
+from layerstudio.requests import DecomposeRequest
+
+T = TypeVar("T")
+
+_THUMBNAIL = 160  # pixels of the longer side
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+# What a network file system or a link that is down answers, and answers otherwise a moment later.
+_PASSING = (
+    errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNREFUSED,
+    errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EAGAIN,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is the same for all works of a worker. ``spool`` holds what goes to addresses."""
+
+    runtime: Runtime
+    limits: Limits
+    spool: Path
+    thumbnails: bool = True
+
+
+@dataclass(frozen=True)
+class Read:
+    """A work with what it starts from: a picture, a layered document, or nothing."""
+
+    work: Work
+    source: Picture | Document | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    work: Work
+    document: Document
+    seconds: float
+
+
+def perform(work: Work, setup: Setup) -> Result:
+    """All three steps one after the other."""
+    found = read(work, setup)
+    if isinstance(found, Result):
+        return found
+    made = make(found, setup)
+    return made if isinstance(made, Result) else store(made, setup)
+
+
+def read(work: Work, setup: Setup) -> Read | Result:
+    """The picture or file of a work."""
+    return _guarded(work, lambda: Read(work, _source(work, setup.limits)))
+
+
+def make(found: Read, setup: Setup) -> Made | Result:
+    """Run the method."""
+
+    def run() -> Made:
+        start = time.perf_counter()
+        document = _document(found, setup)
+        return Made(found.work, document, time.perf_counter() - start)
+
+    return _guarded(found.work, run)
+
+
+def store(made: Made, setup: Setup) -> Result:
+    """Write every format, complete and synced, beside where it will be moved."""
+    files: list[Written] = []
+
+    def write() -> Result:
+        notes = list(made.document.notes)
+        for target in made.work.targets:
+            part = part_of(made.work.key, target, setup.spool)
+            files.append(Written(str(part), target, 0))
+            part.parent.mkdir(parents=True, exist_ok=True)
+            remarks = save_with_notes(made.document, part)
+            sync(part)
+            files[-1] = Written(str(part), target, places.size_of(str(part)) or 0)
+            notes += [f"{places.name_of(target)}: {remark}" for remark in remarks]
+        error = made.document.metadata.get(ERROR_KEY)
+        return Result(
+            made.work.key,
+            tuple(files),
+            round(made.seconds, 3),
+            layers=len(made.document.layers),
+            max_error=None if error is None else float(error),
+            notes=tuple(notes),
+            thumbnail=thumbnail(made.document) if setup.thumbnails else b"",
+            peak_bytes=peak_memory(),
+        )
+
+    result = _guarded(made.work, write)
+    if result.trouble:
+        discard(files)
+    return result
+
+
+def thumbnail(document: Document) -> bytes:
+    """A small WebP of the flattened document."""
+    pixels = np.asarray(to_depth(composite_pixels(document), np.uint8), np.uint8)
+    small = Image.fromarray(pixels)
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    data = io.BytesIO()
+    small.save(data, "WEBP", quality=80)
+    return data.getvalue()
+
+
+def peak_memory() -> int:
+    """The most bytes that this process held at one time; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _source(work: Work, limits: Limits) -> Picture | Document | None:
+    if work.task == "generate":
+        return None
+    if work.task == "convert":
+        return _layered(work.source, limits)
+    if not places.is_address(work.source):
+        return read_picture(work.source, limits)
+    picture = read_picture(places.read(work.source, limits), limits)
+    return replace(picture, source=places.shown(work.source))
+
+
+def _layered(source: str, limits: Limits) -> Document:
+    if not places.is_address(source):
+        document = open_document(source, limits)
+    else:
+        with tempfile.TemporaryDirectory(prefix="layerstudio-") as folder:
+            copy = Path(folder) / places.name_of(source)
+            copy.write_bytes(places.read(source, limits))
+            document = open_document(copy, limits)
+    stem = Path(places.name_of(source)).stem
+    return replace(document, metadata={"title": stem, **document.metadata})
+
+
+def _document(found: Read, setup: Setup) -> Document:
+    request, source = found.work.request, found.source
+    if isinstance(request, GenerateRequest):
+        return generate(request, runtime=setup.runtime, limits=setup.limits)[0]
+    if isinstance(request, DecomposeRequest):
+        assert isinstance(source, Picture), found.work
+        if request.source_sha256:
+            require_same(source, request.source_sha256, repr(places.shown(found.work.source)))
+        return decompose(source, request, runtime=setup.runtime, limits=setup.limits)
+    assert isinstance(source, Document), found.work
+    return source
+
+
+def _guarded(work: Work, step: Callable[[], T]) -> T | Result:
+    try:
+        return step()
+    except Exception as error:
+        trouble, message = _explained(error)
+        details = "".join(traceback.format_exception(error)) if trouble == "fault" else ""
+        return Result(
+            work.key,
+            trouble=trouble,
+            message=message,
+            details=details,
+            peak_bytes=peak_memory(),
+        )
+
+
+def _explained(error: Exception) -> tuple[Trouble, str]:
+    if isinstance(error, MemoryError):
+        return "memory", "This needs more memory than the machine has free."
+    number = _system_error(error)
+    if number in _FULL:
+        return "disk", "There is no room left on the disk."
+    if number in _PASSING:
+        return "network", str(error)
+    if isinstance(error, OutOfMemory):
+        return "memory", str(error)
+    if isinstance(error, (MissingWeights, MismatchedWeights)):
+        return "weights", str(error)
+    if isinstance(error, (UnreadableFile, UnwritableFile)) and number is None and _is_remote(error):
+        return "network", str(error)
+    if isinstance(error, LayerStudioError):
+        return "input", str(error)
+    if isinstance(error, OSError):
+        return "input", f"{error.strerror or error}."
+    return "fault", f"{type(error).__name__}: {error}"
+
+
+def _system_error(error: BaseException) -> int | None:
+    """The system's number of what is at the bottom of an error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error.errno if isinstance(error, OSError) else None
+
+
+def _is_remote(error: BaseException) -> bool:
+    """Whether a remote file system gave up without a number, as on a time-out."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and not isinstance(
+        cause, (FileNotFoundError, PermissionError)
+    )

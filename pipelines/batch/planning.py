@@ -1,0 +1,252 @@
+"""From what a user names to the works of a batch: every one settled before the first runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+from typing import Any
+
+from layerstudio.errors import InvalidRequest, LayerStudioError
+from layerstudio.generate_request import GenerateRequest
+from layerstudio.io.files import FORMATS
+from layerstudio.pipelines.batch import places
+from layerstudio.pipelines.batch.rows import Row, csv_rows, json_rows
+from layerstudio.pipelines.batch.templates import Namer, Naming
+from layerstudio.pipelines.batch.work import AnyRequest, Work, asked_for, digest_of, key_of
+from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, DEFAULT_GENERATE, cards
+from layerstudio.pipelines.needs import require
+from layerstudio.pipelines.rerunning import recipe_of
+from layerstudio.requests import DecomposeRequest
+from layerstudio.settings import resolve
+
+STANDARD_INPUT = "-"
+_LISTS = {".jsonl", ".ndjson", ".csv", ".txt"}
+# What is taken out of a folder; layered files in it are converted where that is what was asked for.
+PICTURES = {
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pbm", ".jp2", ".avif", ".ico",
+}  # fmt: skip
+_LAYERED = {suffix for suffix, row in FORMATS.items() if row.readable and not row.is_folder}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command was given: inputs, and what is done with those that are no requests."""
+
+    inputs: tuple[str, ...]
+    out: str
+    formats: tuple[str, ...] = (".psd",)
+    template: str = "{stem}"
+    task: str = "decompose"  # or "convert", or "again": what is done with files and folders
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # of requests' fields
+    recursive: bool = False
+    settled: float = 0.0  # seconds since a file last changed: younger ones are left for later
+    may_be_empty: bool = False  # of a folder that is watched
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An input that makes no work, and why."""
+
+    origin: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    works: tuple[Work, ...]
+    refused: tuple[Refused, ...]
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class _Draft:
+    row: Row
+    identity: str
+    folder: str = ""
+
+
+def planned(asked: Asked, standard_input: Iterator[str] | None = None) -> Plan:
+    """All works in a fixed order, each once.
+
+    Raises ``InvalidRequest`` for options that make no sense, ``UnreadableFile`` for a list or
+    folder that cannot be read, and ``MissingWeights`` for methods that could not run. A single
+    input that makes no sense is among ``refused``.
+    """
+    namer = Namer(asked.template)
+    works: dict[str, Work] = {}
+    refused: list[Refused] = []
+    duplicates = 0
+    checks = _Checks()
+    for draft in _drafts(asked, standard_input):
+        try:
+            made = _works(draft, asked, namer, checks, len(works) + len(refused) + 1)
+        except LayerStudioError as error:
+            refused.append(Refused(draft.row.origin, str(error)))
+            continue
+        for work in made:
+            duplicates += work.key in works
+            works.setdefault(work.key, work)
+    checks.require_weights()
+    return Plan(tuple(works.values()), tuple(refused), duplicates)
+
+
+class _Checks:
+    """Requests against what their methods take; each pair of method and settings once."""
+
+    def __init__(self) -> None:
+        self._cards = {card.id: card for card in cards()}
+        self._needed: dict[str, tuple[str, ...]] = {}
+
+    def settled(self, request: AnyRequest) -> AnyRequest:
+        """With its method named and its settings resolved; raises ``InvalidRequest``."""
+        decomposes = isinstance(request, DecomposeRequest)
+        method = request.method or (DEFAULT_DECOMPOSE if decomposes else DEFAULT_GENERATE)
+        card = self._cards.get(method)
+        if card is None or card.task != request.task:
+            fitting = [card.id for card in self._cards.values() if card.task == request.task]
+            raise InvalidRequest(
+                f"{method!r} is no method that can {request.task}.",
+                advice=f"There are: {', '.join(fitting)}.",
+            )
+        if not request.base:
+            self._needed[method] = card.needs
+        settings = getattr(request, "settings", {})
+        resolved = resolve(card.settings, settings, method)
+        return replace(request, method=method, **({"settings": resolved} if settings else {}))
+
+    def require_weights(self) -> None:
+        for method, needs in self._needed.items():
+            require(needs, f"The method {method!r}")
+
+
+def _works(
+    draft: _Draft, asked: Asked, namer: Namer, checks: _Checks, index: int
+) -> Iterator[Work]:
+    row = draft.row
+    if row.problem:
+        raise InvalidRequest(row.problem)
+    source, identity = row.source, draft.identity
+    if row.task == "again":
+        request: AnyRequest | None = recipe_of(source, {**asked.defaults, **(row.fields or {})})
+        source = request.source or "" if isinstance(request, DecomposeRequest) else ""
+        identity = f"{identity} {places.identity_of(source)}" if source else identity
+    else:
+        request = row.request(asked.defaults)
+    if request is not None:
+        request = checks.settled(request)
+    if source and row.task != "again" and not identity:
+        raise InvalidRequest(f"{places.shown(source)!r} does not exist.")
+    for number, one in enumerate(_single(request)):
+        naming = Naming(source or row.source, one, index + number, row.name, draft.folder)
+        stem = namer.name(naming)
+        targets = tuple(places.joined(asked.out, stem + suffix) for suffix in asked.formats)
+        yield Work(key_of(source, identity, one, targets), source, one, targets, row.origin)
+
+
+def _single(request: AnyRequest | None) -> Iterator[AnyRequest | None]:
+    """A generation of several pictures as several generations, so that each stands alone.
+
+    Without a seed it gets one that follows from the rest of it: a batch that is continued must make
+    what the undisturbed one would have made.
+    """
+    if not isinstance(request, GenerateRequest):
+        yield request
+        return
+    first = request.seed
+    if first is None:
+        first = int(digest_of(asked_for(request))[:8], 16)
+    for number in range(request.count):
+        yield replace(request, count=1, seed=first + number)
+
+
+def _drafts(asked: Asked, standard_input: Iterator[str] | None) -> Iterator[_Draft]:
+    for given in asked.inputs:
+        if given == STANDARD_INPUT:
+            yield from map(_of_row, json_rows(standard_input or iter(()), "standard input"))
+        elif _suffix(given) in _LISTS:
+            yield from map(_of_row, _listed(given))
+        else:
+            yield from _files(given, asked)
+
+
+def _of_row(row: Row) -> _Draft:
+    return _Draft(row, places.identity_of(row.source) if row.source else "")
+
+
+def _listed(place: str) -> Iterator[Row]:
+    from layerstudio.io.limits import DEFAULT_LIMITS
+
+    data = places.read(place, DEFAULT_LIMITS)
+    origin = places.name_of(place)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{origin} is not UTF-8: {error.reason}.") from None
+    if _suffix(place) == ".csv":
+        return csv_rows(text, origin)
+    return json_rows(iter(text.splitlines()), origin)
+
+
+def _files(given: str, asked: Asked) -> Iterator[_Draft]:
+    """A file, the files of a folder, or those that a pattern with ``*`` or ``?`` matches."""
+    if any(character in given for character in "*?[") and not _exists(given):
+        found = list(_matching(given))
+        if not found:
+            raise InvalidRequest(f"Nothing matches {places.shown(given)!r}.")
+    elif _is_folder(given):
+        wanted = _LAYERED if asked.task != "decompose" else PICTURES
+        listed = places.listing(given, deep=asked.recursive)
+        found = [(place, identity) for place, identity in listed if _suffix(place) in wanted]
+        if not found and not asked.may_be_empty:
+            what = "layered files" if asked.task != "decompose" else "pictures"
+            raise InvalidRequest(f"The folder {places.shown(given)!r} holds no {what}.")
+    else:
+        found = [(given, places.identity_of(given))]
+    for place, identity in found:
+        if asked.settled and places.age_of(place) < asked.settled:
+            continue
+        fields: dict[str, Any] = {}
+        row = Row(places.shown(place), asked.task, place, fields=fields)
+        yield _Draft(row, identity, _below(place, given))
+
+
+def _matching(pattern: str) -> Iterator[tuple[str, str]]:
+    if places.is_address(pattern):
+        fs, path = places.opened(pattern)
+        scheme = pattern.partition("://")[0]
+        for found in sorted(fs.glob(path)):
+            place = f"{scheme}://{found}"
+            yield place, places.identity_of(place)
+        return
+    import glob
+
+    for found in sorted(glob.glob(pattern, recursive=True)):
+        if Path(found).is_file():
+            yield found, places.identity_of(found)
+
+
+def _exists(place: str) -> bool:
+    return not places.is_address(place) and Path(place).exists()
+
+
+def _is_folder(place: str) -> bool:
+    if not places.is_address(place):
+        path = Path(place)
+        return path.is_dir() and not FORMATS.get(path.suffix.lower(), _NO_FORMAT).is_folder
+    fs, path = places.opened(place)
+    return bool(fs.isdir(path))
+
+
+_NO_FORMAT = FORMATS[".png"]  # any format that is no folder
+
+
+def _suffix(place: str) -> str:
+    return PurePath(places.name_of(place)).suffix.lower()
+
+
+def _below(place: str, given: str) -> str:
+    """The folders between a folder that was given and a file in it, with ``/``."""
+    inner = place.removeprefix(given).strip("/\\").replace("\\", "/")
+    return inner.rpartition("/")[0] if place.startswith(given) and inner != place else ""

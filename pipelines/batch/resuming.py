@@ -1,0 +1,71 @@
+"""Where a batch stands when it starts: what is done, what was left half done, what is to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from layerstudio.errors import UnwritableFile
+from layerstudio.pipelines.batch import places
+from layerstudio.pipelines.batch.journal import VERSION, Journal, entry
+from layerstudio.pipelines.batch.publishing import publish, sweep
+from layerstudio.pipelines.batch.work import Work, Written
+
+
+class Standing(NamedTuple):
+    """``refused`` are works that will not be done, each with the reason."""
+
+    todo: list[Work]
+    done: int
+    refused: list[tuple[Work, str]]
+
+
+def begin(
+    journal: Journal,
+    works: Sequence[Work],
+    spool: Path,
+    *,
+    overwrite: bool = False,
+    retry: bool = False,
+) -> Standing:
+    """Finish what an earlier run left half done, and sort the works by what is to be done.
+
+    A work is done if the journal says so and its files are there, even if somebody edited them
+    since. Files that this batch did not make are replaced only with ``overwrite``. What was set
+    aside before is tried again only with ``retry``. Raises ``UnwritableFile``.
+    """
+    journal.append([entry("start", version=VERSION, works=len(works))])
+    keys = {work.key for work in works}
+    for key, files in list(journal.past.ready.items()):
+        if key in keys:
+            _finish(journal, key, files)
+    folders = {places.folder_of(target) for work in works for target in work.targets}
+    local = {Path(folder) for folder in folders if not places.is_address(folder)}
+    sweep({*local, spool}, keys)
+    there = {place for folder in folders for place in places.names_in(folder)}
+    standing = Standing([], 0, [])
+    done = 0
+    for work in works:
+        known = work.key in journal.past.done
+        present = [target for target in work.targets if target in there]
+        if known and len(present) == len(work.targets):
+            done += 1
+        elif work.key in journal.past.refused and not retry:
+            standing.refused.append((work, journal.past.refused[work.key]))
+        elif present and not known and not overwrite:
+            message = f"{places.shown(present[0])!r} exists already. Add --overwrite to replace it."
+            standing.refused.append((work, message))
+        else:
+            standing.todo.append(work)
+    return standing._replace(done=done)
+
+
+def _finish(journal: Journal, key: str, files: Sequence[Written]) -> None:
+    try:
+        moved = publish(files)
+    except UnwritableFile:
+        return  # the work is done again
+    done = entry("done", key, files=moved)
+    journal.append([done], sync=False)
+    journal.past.note(done)

@@ -1,0 +1,107 @@
+"""A worker process: the next picture is read and the last result written while one is computed.
+
+A worker ends with its parent, whatever ended that: its pipe closes then.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from layerstudio.pipelines.batch.engine import Event, Started
+from layerstudio.pipelines.batch.performing import Made, Read, Setup, make, read, store
+from layerstudio.pipelines.batch.work import Result, Work
+
+_END = None  # what follows the last work
+
+
+@dataclass(frozen=True)
+class _Lanes:
+    """What waits between the three steps: one item each, so that memory stays bounded."""
+
+    to_make: queue.Queue[Read | Result | None]
+    to_store: queue.Queue[Made | Result | None]
+
+
+def serve(pipe: Connection, setup: Setup, threads: int) -> None:
+    """Carry out the works that come through ``pipe`` until ``None`` comes or it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _limit_threads(threads)
+    lanes = _Lanes(queue.Queue(1), queue.Queue(1))
+    sending = _Sending(pipe)
+    reader = threading.Thread(target=_read_all, args=(pipe, setup, lanes), daemon=True)
+    writer = threading.Thread(target=_store_all, args=(setup, lanes, sending))
+    reader.start()
+    writer.start()
+    while (found := lanes.to_make.get()) is not _END:
+        if isinstance(found, Read):
+            sending.send(Started(found.work.key))
+            lanes.to_store.put(make(found, setup))
+        else:
+            lanes.to_store.put(found)
+    lanes.to_store.put(_END)
+    writer.join()
+    pipe.close()
+
+
+class _Sending:
+    """Two threads send; each message goes as a whole."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def send(self, event: Event) -> None:
+        try:
+            with self._lock:
+                self._pipe.send(event)
+        except OSError:  # the parent is gone
+            os._exit(1)
+
+
+def _read_all(pipe: Connection, setup: Setup, lanes: _Lanes) -> None:
+    while True:
+        try:
+            work: Work | None = pipe.recv()
+        except (EOFError, OSError):
+            os._exit(1)  # the parent is gone: whatever is being computed is wanted by nobody
+        if work is None:
+            lanes.to_make.put(_END)
+            _await_the_end(pipe)
+            return
+        lanes.to_make.put(read(work, setup))
+
+
+def _await_the_end(pipe: Connection) -> None:
+    """A parent that dies after the last work was sent still ends this process."""
+    try:
+        pipe.recv()
+    except (EOFError, OSError):
+        return
+
+
+def _store_all(setup: Setup, lanes: _Lanes, sending: _Sending) -> None:
+    while (made := lanes.to_store.get()) is not _END:
+        sending.send(store(made, setup) if isinstance(made, Made) else made)
+
+
+def _limit_threads(threads: int) -> None:
+    """Each library's own pool: workers that all use every core wait for each other."""
+    import cv2
+
+    cv2.setNumThreads(threads)
+    torch: Any = _torch_if_loaded()
+    if torch is not None:
+        torch.set_num_threads(threads)
+
+
+def _torch_if_loaded() -> Any:
+    """Methods load it later, and then find the number of threads in the environment."""
+    import sys
+
+    return sys.modules.get("torch")
