@@ -14,6 +14,7 @@ from tiny_checkpoints import (
 from tiny_layerdiffuse import FILES, write_layerdiffuse
 from tiny_mattes import write_big_lama, write_birefnet
 from tiny_multilayer import write_art, write_cld, write_inpaint_controlnet
+from tiny_qwen import write_qwen
 from tiny_single_files import write_ip_adapter
 
 from layerstudio.weights import registry
@@ -36,6 +37,8 @@ def write_row(checkpoint_id: str, folder: Path) -> Path:
         return MULTILAYER[row.id](folder)
     if row.family in MATTES:
         return MATTES[row.family](folder)
+    if row.family == "qwen-layered":
+        return write_qwen(folder)
     if row.kind == "base":
         return _write_base(row, folder)
     if row.kind == "vae":

@@ -1,1 +1,1 @@
-"""The method `qwen-layered`: Qwen-Image-Layered, for any picture."""
+"""Qwen-Image-Layered (arXiv:2512.15603): pictures to RGBA layers by one diffusion transformer."""
