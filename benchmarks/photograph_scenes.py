@@ -1,5 +1,5 @@
-"""Scenes like photographs whose layers are known: things on a photograph's ground, hiding each other
-and casting contact shadows."""
+"""Scenes like photographs whose layers are known: things that hide each other on a photograph's
+ground, and cast contact shadows on it."""
 
 from __future__ import annotations
 
@@ -77,8 +77,9 @@ def scene(
     placed: list[Thing] = []
     while len(placed) < things:
         thing = _thing(assets, split, extent, rng, shadows=shadows, beside=placed)
-        if all(_seen(one, placed[index + 1 :] + [thing]) > 0.2 for index, one in enumerate(placed)):
-            placed.append(thing)
+        stack = [*placed, thing]
+        if all(_seen(one, stack[index + 1 :]) > 0.2 for index, one in enumerate(placed)):
+            placed = stack
     return _photographed(plate, tuple(placed), rng)
 
 
