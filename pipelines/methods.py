@@ -85,6 +85,7 @@ class GenerateMethod(Protocol):
 
 _METHODS: dict[str, str] = {
     "flat": "layerstudio.pipelines.flat.method:FlatMethod",
+    "palette": "layerstudio.pipelines.colours.method_palette:PaletteMethod",
     "cld": "layerstudio.pipelines.multilayer.method_cld:CldMethod",
     "layerdiffuse-sdxl": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSDXL",
     "layerdiffuse-sd15": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSD15",
@@ -109,14 +110,24 @@ def load_generator(method_id: str) -> GenerateMethod:
     return _load(method_id, "generate")
 
 
+def card_of(method_id: str, task: Task) -> MethodCard:
+    """The card of one method, loading no other; raises ``InvalidRequest`` as above."""
+    return _class_for(method_id, task).card
+
+
 def _load(method_id: str, task: Task) -> Any:
+    return _class_for(method_id, task)()
+
+
+def _class_for(method_id: str, task: Task) -> Any:
+    found = _class_of(method_id) if method_id in _METHODS else None
+    if found is not None and found.card.task == task:
+        return found
     fitting = [card.id for card in cards() if card.task == task]
-    if method_id not in fitting:
-        what = f"no method that can {task}" if method_id in _METHODS else "no method"
-        raise InvalidRequest(
-            f"{method_id!r} is {what}.", advice=f"To {task} there are: {', '.join(fitting)}."
-        )
-    return _class_of(method_id)()
+    what = f"no method that can {task}" if found else "no method"
+    raise InvalidRequest(
+        f"{method_id!r} is {what}.", advice=f"To {task} there are: {', '.join(fitting)}."
+    )
 
 
 def _class_of(method_id: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -61,10 +61,29 @@ class Summary:
     duplicates: int
     wall_seconds: float
     home: Path
+    out: str
 
     @property
-    def is_complete(self) -> bool:
-        return not self.tally.stopped and not self.refused
+    def sentence(self) -> str:
+        tally = self.tally
+        parts = [f"{tally.done} of {tally.total} items done"]
+        if tally.before:
+            parts.append(f"{tally.before} were done before")
+        if self.refused:
+            parts.append(f"{len(self.refused)} set aside")
+        if self.duplicates:
+            parts.append(f"{self.duplicates} given twice")
+        rate = f", {60 * tally.done / self.wall_seconds:.1f} a minute" if tally.done else ""
+        return f"{'; '.join(parts)}; {self.wall_seconds:.1f} s{rate}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            **asdict(self.tally),
+            "refused": [asdict(one) for one in self.refused],
+            "duplicates": self.duplicates,
+            "wall_seconds": round(self.wall_seconds, 3),
+        }
 
 
 class Batch:
@@ -105,7 +124,9 @@ class Batch:
             journal.append([entry("end", done=tally.done, refused=tally.refused)])
         finally:
             journal.close()
-        return Summary(tally, refused, plan.duplicates, time.monotonic() - start, self.home)
+        return Summary(
+            tally, refused, plan.duplicates, time.monotonic() - start, self.home, self._asked.out
+        )
 
     def watch(self, seconds: float) -> Iterator[Summary]:
         """Run whenever something new is there, looking every so many seconds, until cancelled."""

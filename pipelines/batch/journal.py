@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, BinaryIO, Literal, Self
 
 from filelock import FileLock, Timeout
 
@@ -115,6 +115,25 @@ class Journal:
         self._lock.release()
 
 
+def past_of(path: Path) -> Past:
+    """What a journal remembers, without holding or changing it; raises ``UnreadableFile``."""
+    past = Past()
+    for found in entries(path):
+        past.note(found)
+    return past
+
+
+def entries(path: Path) -> Iterator[dict[str, Any]]:
+    """Every whole line that can be read, in order; nothing where there is no file.
+
+    Raises ``UnreadableFile`` for a file that is no journal of this version.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        yield from _entries(path, file)
+
+
 def entry(event: Event, key: str = "", **data: Any) -> dict[str, Any]:
     return {"event": event, **({"key": key} if key else {}), **data}
 
@@ -126,26 +145,32 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _read(path: Path, descriptor: int) -> Past:
-    """Every whole line that can be read; a torn end is cut off, as it was never acted upon."""
-    past, whole = Past(), 0
+    """A torn end is cut off: it was never acted upon."""
+    past = Past()
     with open(os.dup(descriptor), "rb") as file:
-        for number, line in enumerate(file):
-            if not line.endswith(b"\n"):
-                break
-            whole += len(line)
-            found = _entry(line)
-            if number == 0 and (found is None or found.get("event") != "start"):
-                raise UnreadableFile(f"{str(path)!r} is no journal of a batch.")
-            if number == 0 and found is not None and found.get("version") != VERSION:
-                raise UnreadableFile(
-                    f"{str(path)!r} is a journal of another version of LayerStudio.",
-                    advice="Give another --journal, or finish the batch with that version.",
-                )
-            if found is not None:
-                past.note(found)
+        for found in _entries(path, file):
+            past.note(found)
+        file.seek(0)
+        whole = sum(len(line) for line in file if line.endswith(b"\n"))
     if os.fstat(descriptor).st_size > whole:
         os.ftruncate(descriptor, whole)
     return past
+
+
+def _entries(path: Path, file: BinaryIO) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(file):
+        if not line.endswith(b"\n"):
+            return
+        found = _entry(line)
+        if number == 0 and (found is None or found.get("event") != "start"):
+            raise UnreadableFile(f"{str(path)!r} is no journal of a batch.")
+        if number == 0 and found is not None and found.get("version") != VERSION:
+            raise UnreadableFile(
+                f"{str(path)!r} is a journal of another version of LayerStudio.",
+                advice="Give another --journal, or finish the batch with that version.",
+            )
+        if found is not None:
+            yield found
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from layerstudio.pipelines.batch import places
 from layerstudio.pipelines.batch.rows import Row, csv_rows, json_rows
 from layerstudio.pipelines.batch.templates import Namer, Naming
 from layerstudio.pipelines.batch.work import AnyRequest, Work, asked_for, digest_of, key_of
-from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, DEFAULT_GENERATE, cards
+from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, DEFAULT_GENERATE, Task, card_of
 from layerstudio.pipelines.needs import require
 from layerstudio.pipelines.rerunning import recipe_of
 from layerstudio.requests import DecomposeRequest
@@ -27,6 +27,7 @@ PICTURES = {
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff",
     ".ppm", ".pgm", ".pbm", ".jp2", ".avif", ".ico",
 }  # fmt: skip
+_DEFAULTS: Mapping[Task, str] = {"decompose": DEFAULT_DECOMPOSE, "generate": DEFAULT_GENERATE}
 _LAYERED = {suffix for suffix, row in FORMATS.items() if row.readable and not row.is_folder}
 
 
@@ -39,7 +40,7 @@ class Asked:
     formats: tuple[str, ...] = (".psd",)
     template: str = "{stem}"
     task: str = "decompose"  # or "convert", or "again": what is done with files and folders
-    defaults: Mapping[str, Any] = field(default_factory=dict)  # of requests' fields
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # fields of decompositions
     recursive: bool = False
     settled: float = 0.0  # seconds since a file last changed: younger ones are left for later
     may_be_empty: bool = False  # of a folder that is watched
@@ -96,25 +97,17 @@ class _Checks:
     """Requests against what their methods take; each pair of method and settings once."""
 
     def __init__(self) -> None:
-        self._cards = {card.id: card for card in cards()}
         self._needed: dict[str, tuple[str, ...]] = {}
 
     def settled(self, request: AnyRequest) -> AnyRequest:
         """With its method named and its settings resolved; raises ``InvalidRequest``."""
-        decomposes = isinstance(request, DecomposeRequest)
-        method = request.method or (DEFAULT_DECOMPOSE if decomposes else DEFAULT_GENERATE)
-        card = self._cards.get(method)
-        if card is None or card.task != request.task:
-            fitting = [card.id for card in self._cards.values() if card.task == request.task]
-            raise InvalidRequest(
-                f"{method!r} is no method that can {request.task}.",
-                advice=f"There are: {', '.join(fitting)}.",
-            )
+        task = "decompose" if isinstance(request, DecomposeRequest) else "generate"
+        method = request.method or _DEFAULTS[task]
+        card = card_of(method, task)
         if not request.base:
             self._needed[method] = card.needs
-        settings = getattr(request, "settings", {})
-        resolved = resolve(card.settings, settings, method)
-        return replace(request, method=method, **({"settings": resolved} if settings else {}))
+        settings = resolve(card.settings, request.settings, method)
+        return replace(request, method=method, settings=settings)
 
     def require_weights(self) -> None:
         for method, needs in self._needed.items():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from layerstudio.errors import UnwritableFile
 from layerstudio.pipelines.batch import places
-from layerstudio.pipelines.batch.journal import VERSION, Journal, entry
+from layerstudio.pipelines.batch.journal import VERSION, Journal, Past, entry, past_of
 from layerstudio.pipelines.batch.publishing import publish, sweep
 from layerstudio.pipelines.batch.work import Work, Written
 
@@ -40,25 +40,40 @@ def begin(
     for key, files in list(journal.past.ready.items()):
         if key in keys:
             _finish(journal, key, files)
-    folders = {places.folder_of(target) for work in works for target in work.targets}
-    local = {Path(folder) for folder in folders if not places.is_address(folder)}
-    sweep({*local, spool}, keys)
+    folders = _folders(works)
+    sweep({spool, *(Path(folder) for folder in folders if not places.is_address(folder))}, keys)
+    return _sorted(works, journal.past, folders, overwrite, retry)
+
+
+def standing_of(home: Path, works: Sequence[Work], overwrite: bool) -> Standing:
+    """The same without touching anything, for a batch that is not to run yet."""
+    return _sorted(works, past_of(home / "journal.jsonl"), _folders(works), overwrite, False)
+
+
+def _folders(works: Sequence[Work]) -> set[str]:
+    return {places.folder_of(target) for work in works for target in work.targets}
+
+
+def _sorted(
+    works: Sequence[Work], past: Past, folders: set[str], overwrite: bool, retry: bool
+) -> Standing:
     there = {place for folder in folders for place in places.names_in(folder)}
-    standing = Standing([], 0, [])
+    todo: list[Work] = []
+    refused: list[tuple[Work, str]] = []
     done = 0
     for work in works:
-        known = work.key in journal.past.done
+        known = work.key in past.done
         present = [target for target in work.targets if target in there]
         if known and len(present) == len(work.targets):
             done += 1
-        elif work.key in journal.past.refused and not retry:
-            standing.refused.append((work, journal.past.refused[work.key]))
+        elif work.key in past.refused and not retry:
+            refused.append((work, past.refused[work.key]))
         elif present and not known and not overwrite:
             message = f"{places.shown(present[0])!r} exists already. Add --overwrite to replace it."
-            standing.refused.append((work, message))
+            refused.append((work, message))
         else:
-            standing.todo.append(work)
-    return standing._replace(done=done)
+            todo.append(work)
+    return Standing(todo, done, refused)
 
 
 def _finish(journal: Journal, key: str, files: Sequence[Written]) -> None:

@@ -39,11 +39,14 @@ class Row:
     problem: str = ""
 
     def request(self, defaults: Mapping[str, Any]) -> AnyRequest | None:
-        """None for a conversion; raises ``InvalidRequest``. ``defaults`` are the command's."""
+        """None for a conversion; raises ``InvalidRequest``.
+
+        ``defaults`` are fields of a decomposition that the row need not repeat.
+        """
         kind = _KINDS.get(self.task)
         if kind is None:
             return None
-        known = {key: value for key, value in defaults.items() if key in kind.__dataclass_fields__}
+        known = defaults if kind is DecomposeRequest else {}
         return kind.from_dict({**known, **(self.fields or {})})
 
 

@@ -136,14 +136,14 @@ def _die(job):
 
 def test_a_process_that_dies_is_reported(folder, monkeypatch):
     """As when the system ends one for lack of memory: no traceback, no waiting forever."""
-    from layerstudio.ui.cli import batch
+    from layerstudio.ui.cli import decompose_jobs
 
-    monkeypatch.setattr(batch, "run_job", _die)
+    monkeypatch.setattr(decompose_jobs, "run_job", _die)
     jobs = [
-        batch.Job(folder / name, (), DecomposeRequest(), Limits())
+        decompose_jobs.Job(folder / name, (), DecomposeRequest(), Limits())
         for name in ("poster.png", "poster.jpg")
     ]
-    outcomes = list(batch.run_jobs(jobs, 2))
+    outcomes = list(decompose_jobs.run_jobs(jobs, 2))
     assert [outcome.exit_code for outcome in outcomes] == [2, 2]
     assert "memory" in outcomes[0].error
 
@@ -243,13 +243,13 @@ class TestVerify:
 
 class TestFaultsOfOurs:
     def test_are_logged_not_shown(self, folder, monkeypatch):
-        from layerstudio.ui.cli import batch
+        from layerstudio.ui.cli import decompose_jobs
 
         def fail(*_, **__):
             raise ZeroDivisionError("a bug")
 
         monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
-        monkeypatch.setattr(batch, "decompose", fail)
+        monkeypatch.setattr(decompose_jobs, "decompose", fail)
         done = run("decompose", folder / "poster.png")
         assert done.exit_code == 1
         assert "our fault" in done.stderr

@@ -1,103 +1,224 @@
-"""Many pictures taken apart, each on its own: a bad one is reported and the others go on."""
+"""``layerstudio batch``: thousands of pictures or prompts to layered files, unattended."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from layerstudio.io.files import save_with_notes
-from layerstudio.io.limits import Limits
-from layerstudio.pipelines.api import ERROR_KEY, decompose
-from layerstudio.pipelines.runtime import Runtime
-from layerstudio.progress import ProgressCallback, ignore_progress
-from layerstudio.requests import DecomposeRequest
-from layerstudio.ui.cli.boundary import USER_ERROR, explained
-from layerstudio.ui.cli.naming import check_targets
+import typer
 
-_KILLED = "The system ended the process, most likely for lack of memory; use fewer --jobs."
+from layerstudio.ui.cli import generate_options as given
+from layerstudio.ui.cli.boundary import STOPPED, USER_ERROR, guarded
+from layerstudio.ui.cli.options import (
+    DecomposeBaseOption,
+    ExactOption,
+    JsonOption,
+    LanguagesOption,
+    LayersOption,
+    MaxPixelsOption,
+    MethodOption,
+    OverwriteOption,
+    ReadTextOption,
+    SeedOption,
+    SettingsOption,
+    ShownOption,
+    limits_of,
+    request_fields,
+)
+
+if TYPE_CHECKING:
+    from layerstudio.pipelines.batch.batch import Batch, Options, Summary
+    from layerstudio.pipelines.batch.planning import Asked
+
+INCOMPLETE = 3  # the batch ran to its end, and some items were set aside
+ENDED_EARLY = 4  # a full disk, or more failures than allowed
+
+InputsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        help="Pictures, folders, patterns such as 'in/*.png', addresses (s3://...), lists of "
+        "requests (.jsonl, .csv), or - for lines of requests or paths on standard input."
+    ),
+]
+OutOption = Annotated[str, typer.Option("--out", "-o", help="A folder or address to write to.")]
+FormatsOption = Annotated[str, typer.Option("--format", help="One or more, such as psd,ora.")]
+TemplateOption = Annotated[
+    str,
+    typer.Option(
+        "--name",
+        metavar="TEMPLATE",
+        help="{stem} {name} {folder} {suffix} {method} {seed} {index} {hash}, with / for folders.",
+    ),
+]
+TaskOption = Annotated[
+    Literal["decompose", "convert", "again"],
+    typer.Option("--task", help="With files: take apart, only convert, or run their recipe again."),
+]
 
 
-@dataclass(frozen=True)
-class Job:
-    """One picture, what to do with it and where the result goes."""
+@guarded
+def batch(
+    context: typer.Context,
+    inputs: InputsArgument,
+    out: OutOption,
+    formats: FormatsOption = "psd",
+    template: TemplateOption = "{stem}",
+    task: TaskOption = "decompose",
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders in folders.")] = (
+        False
+    ),
+    layers: LayersOption = "auto",
+    method: MethodOption = None,
+    exact: ExactOption = True,
+    seed: SeedOption = None,
+    read_text: ReadTextOption = None,
+    languages: LanguagesOption = "eng",
+    base: DecomposeBaseOption = None,
+    prompts: ShownOption = None,
+    settings: SettingsOption = None,
+    device: given.DeviceOption = None,
+    dtype: given.DtypeOption = None,
+    attention: given.AttentionOption = None,
+    offload: given.OffloadOption = None,
+    max_pixels: MaxPixelsOption = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Processes on this machine, or a Ray cluster.")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, help="[default: one, or one a GPU]")
+    ] = None,
+    address: Annotated[str, typer.Option(help="Of a running Ray cluster; default: one here.")] = "",
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds for one item.")] = None,
+    max_failures: Annotated[
+        int | None, typer.Option(min=0, help="End the batch when more items than that failed.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what was set aside.")] = False,
+    journal: Annotated[
+        Path | None, typer.Option(help="Folder for the journal. Default: in the output folder.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, estimate, and run nothing.")
+    ] = False,
+    sample: Annotated[
+        int, typer.Option(min=0, help="Items that a dry run measures its estimate on.")
+    ] = 3,
+    watch: Annotated[
+        float | None,
+        typer.Option(min=0.5, metavar="SECONDS", help="Look for new files, until stopped."),
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Prometheus metrics on 127.0.0.1.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make layered files of many pictures or prompts, and survive whatever happens.
 
-    source: Path
-    targets: tuple[Path, ...]
-    request: DecomposeRequest
-    limits: Limits
-    overwrite: bool = False
-    runtime: Runtime = field(default_factory=Runtime)
+    The same command continues where it ended, however that was. Items that cannot be done are set
+    aside with their reason. Exit codes: 0 all done, 2 nothing was started, 3 some items were set
+    aside, 4 ended early, 130 stopped. With --json every event is a line.
+    """
+    from layerstudio.pipelines.batch.batch import Options
+    from layerstudio.pipelines.batch.planning import Asked
+    from layerstudio.pipelines.batch.templates import parse_formats
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job; ``exit_code`` 0 or that of ``error``. Times in seconds."""
-
-    source: Path
-    outputs: tuple[Path, ...] = ()
-    method: str = ""
-    layers: tuple[str, ...] = ()
-    recomposition_max_error: float | None = None
-    seconds: float = 0.0
-    notes: tuple[str, ...] = ()
-    error: str = ""
-    exit_code: int = 0
-    request: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        data = dict(vars(self))
-        data["source"] = str(self.source)
-        data["outputs"] = [str(path) for path in self.outputs]
-        return data
-
-
-def run_job(job: Job, progress: ProgressCallback = ignore_progress) -> Outcome:
-    """Decompose and save; whatever goes wrong is in the outcome. The seconds leave out saving."""
-    try:
-        check_targets(job.targets, job.overwrite)
-        start = time.perf_counter()
-        document = decompose(
-            str(job.source),
-            job.request,
-            runtime=job.runtime,
-            limits=job.limits,
-            progress=progress,
-        )
-        seconds = time.perf_counter() - start
-        notes = list(document.notes)
-        for target in job.targets:
-            remarks = save_with_notes(document, target)
-            notes.extend(f"{target.name}: {remark}" for remark in remarks)
-    except Exception as error:
-        message, code = explained(error)
-        return Outcome(job.source, error=message, exit_code=code)
-    request = dict(document.request or {})
-    return Outcome(
-        source=job.source,
-        outputs=job.targets,
-        method=str(request.get("method", "")),
-        layers=tuple(layer.name for layer in document.layers),
-        recomposition_max_error=float(document.metadata[ERROR_KEY]),
-        seconds=round(seconds, 3),
-        notes=tuple(notes),
-        request=request,
+    fields = request_fields(
+        layers, method, exact, seed, None, read_text, languages, base, prompts, settings=settings
     )
+    asked = Asked(
+        inputs=tuple(inputs),
+        out=out,
+        formats=parse_formats(formats),
+        template=template,
+        task=task,
+        defaults=_that_were_given(fields),
+        recursive=recursive,
+        settled=watch or 0.0,
+        may_be_empty=watch is not None,
+    )
+    options = Options(
+        engine=engine,
+        workers=workers,
+        address=address,
+        runtime=given.runtime_of(context.params),
+        limits=limits_of(max_pixels),
+        overwrite=overwrite,
+        retry=retry,
+        most_failures=max_failures,
+        timeout=timeout,
+        home=journal,
+    )
+    if dry_run:
+        _estimate(asked, options, sample, as_json)
+        return
+    raise typer.Exit(_run(asked, options, watch, metrics_port, as_json))
 
 
-def run_jobs(jobs: list[Job], processes: int) -> Iterator[Outcome]:
-    """Outcomes in the order in which they are ready, from several processes."""
-    # Methods start threads of their own, and a forked copy of a threaded process may hang.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(run_job, job): job for job in jobs}
-        for future in as_completed(running):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                yield Outcome(running[future].source, error=_KILLED, exit_code=USER_ERROR)
+def _that_were_given(fields: dict[str, Any]) -> dict[str, Any]:
+    """Options at their defaults say nothing, and must not change recipes that are run again."""
+    from layerstudio.requests import DecomposeRequest
+
+    plain = DecomposeRequest().to_dict()
+    return {key: value for key, value in fields.items() if value != plain.get(key)}
+
+
+def _run(
+    asked: Asked, options: Options, watch: float | None, metrics_port: int | None, as_json: bool
+) -> int:
+    from layerstudio.pipelines.batch.batch import Batch
+    from layerstudio.progress import CancelToken
+    from layerstudio.ui.cli.batch_watching import listening, stopping_on_interrupt
+
+    cancel = CancelToken()
+    with (
+        listening(as_json, metrics_port) as listen,
+        stopping_on_interrupt(cancel),
+        Batch(asked, options, listen, cancel) as batch,
+    ):
+        code = 0
+        for summary in [batch.run(_lines())] if watch is None else batch.watch(watch):
+            code = _finished(batch, summary, as_json)
+        return STOPPED if cancel.is_cancelled else code
+
+
+def _lines() -> Any:
+    import sys
+
+    return iter(sys.stdin)
+
+
+def _finished(batch: Batch, summary: Summary, as_json: bool) -> int:
+    from layerstudio.pipelines.batch.reporting import write_report
+    from layerstudio.ui.cli.output import print_json_line, remark
+
+    report = write_report(summary)
+    tally = summary.tally
+    code = ENDED_EARLY if tally.stopped else INCOMPLETE if summary.refused else 0
+    if as_json:
+        print_json_line({"event": "summary", **summary.to_dict(), "report": str(report)})
+        return code
+    for one in summary.refused[:20]:
+        remark(f"{one.origin}: {one.message}")
+    if len(summary.refused) > 20:
+        remark(f"... and {len(summary.refused) - 20} more; all are in the report.")
+    if tally.stopped:
+        remark(tally.stopped)
+    typer.echo(summary.sentence)
+    typer.echo(f"Report: {report}")
+    return code
+
+
+def _estimate(asked: Asked, options: Options, sample: int, as_json: bool) -> None:
+    from layerstudio.pipelines.batch.estimating import estimate
+    from layerstudio.ui.cli.output import print_json, remark
+
+    found = estimate(asked, options, sample, _lines())
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        for one in found.refused[:20]:
+            remark(f"{one.origin}: {one.message}")
+        for line in found.sentences:
+            typer.echo(line)
+    if not found.todo and found.refused:
+        raise typer.Exit(USER_ERROR)

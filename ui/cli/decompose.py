@@ -30,7 +30,7 @@ from layerstudio.ui.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from layerstudio.ui.cli.batch import Job, Outcome
+    from layerstudio.ui.cli.decompose_jobs import Job, Outcome
 
 
 @guarded
@@ -71,7 +71,7 @@ def decompose(
     read is reported, the others go on, and the exit code is 2.
     """
     from layerstudio.requests import DecomposeRequest
-    from layerstudio.ui.cli.batch import Job
+    from layerstudio.ui.cli.decompose_jobs import Job
     from layerstudio.ui.cli.naming import parse_formats, pictures_in, targets_for
 
     fields = request_fields(
@@ -96,7 +96,7 @@ def decompose(
 def _run(work: list[Job], processes: int, quiet: bool) -> list[Outcome]:
     """All outcomes in the order of the jobs; failures are told as they happen."""
     from layerstudio.progress import Progress
-    from layerstudio.ui.cli.batch import run_job, run_jobs
+    from layerstudio.ui.cli.decompose_jobs import run_job, run_jobs
     from layerstudio.ui.cli.output import progress_bar, remark
 
     outcomes: list[Outcome] = []

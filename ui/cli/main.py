@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from layerstudio.ui.cli import (
+    batch,
     bench,
     decompose,
     doctor,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command("generate")(generate.generate)
 app.command("decompose")(decompose.decompose)
+app.command("batch")(batch.batch)
 app.command("split")(split.split)
 app.command("export")(export.export)
 app.command("inspect")(inspecting.inspect)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 def print_json(data: Any) -> None:
     """One document; non-ASCII is escaped, so that no file name can break the encoding."""
     typer.echo(json.dumps(data, indent=2))
+
+
+def print_json_line(data: Any) -> None:
+    """One of many documents, a line each, out at once for whoever reads along."""
+    sys.stdout.write(json.dumps(data, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
 
 
 def print_table(
