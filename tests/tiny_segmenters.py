@@ -72,3 +72,75 @@ def write_grounding_dino(folder: Path, seed: int = 92) -> Path:
     GroundingDinoImageProcessor(size=size).save_pretrained(folder)
     write_bert_tokenizer(folder)
     return folder
+
+
+def write_sam(folder: Path, seed: int = 93) -> Path:
+    """As facebook/sam-vit-*: a picture keeps its proportions in the corner of a square."""
+    from transformers import (
+        SamConfig,
+        SamImageProcessor,
+        SamMaskDecoderConfig,
+        SamModel,
+        SamPromptEncoderConfig,
+        SamVisionConfig,
+    )
+
+    vision = SamVisionConfig(
+        hidden_size=16, output_channels=32, num_hidden_layers=3, num_attention_heads=2,
+        image_size=64, patch_size=8, window_size=3, global_attn_indexes=[1], num_pos_feats=16,
+        mlp_dim=32,
+    )  # fmt: skip
+    prompts = SamPromptEncoderConfig(
+        hidden_size=32, image_size=64, patch_size=8, mask_input_channels=8
+    )
+    decoder = SamMaskDecoderConfig(
+        hidden_size=32, mlp_dim=24, num_attention_heads=8, iou_head_hidden_dim=16
+    )
+    config = SamConfig(
+        vision_config=vision.to_dict(), prompt_encoder_config=prompts.to_dict(),
+        mask_decoder_config=decoder.to_dict(),
+    )  # fmt: skip
+    seeded(SamModel(config), seed, 1.5).save_pretrained(folder)
+    SamImageProcessor(
+        size={"longest_edge": 64}, pad_size={"height": 64, "width": 64}
+    ).save_pretrained(folder)
+    return folder
+
+
+def write_sam2(folder: Path, seed: int = 94) -> Path:
+    """As facebook/sam2.1-hiera-*: the folder of the model that follows objects through films."""
+    from transformers import (
+        Sam2HieraDetConfig,
+        Sam2ImageProcessor,
+        Sam2VideoConfig,
+        Sam2VideoModel,
+        Sam2VisionConfig,
+    )
+
+    backbone = Sam2HieraDetConfig(
+        hidden_size=8, image_size=[64, 64], blocks_per_stage=[1, 1, 2, 1],
+        embed_dim_per_stage=[8, 16, 32, 64], num_attention_heads_per_stage=[1, 2, 4, 8],
+        window_size_per_stage=[8, 4, 4, 2], global_attention_blocks=[3],
+        window_positional_embedding_background_size=[4, 4],
+    )  # fmt: skip
+    vision = Sam2VisionConfig(
+        backbone_config=backbone.to_dict(), backbone_channel_list=[64, 32, 16, 8],
+        backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]], fpn_hidden_size=32,
+    )  # fmt: skip
+    config = Sam2VideoConfig(
+        vision_config=vision.to_dict(),
+        prompt_encoder_config={
+            "hidden_size": 32, "image_size": 64, "patch_size": 16, "mask_input_channels": 8,
+        },
+        mask_decoder_config={
+            "hidden_size": 32, "mlp_dim": 24, "num_attention_heads": 8, "iou_head_hidden_dim": 16,
+        },
+        image_size=64, memory_attention_hidden_size=32, memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32, memory_encoder_hidden_size=32,
+        memory_encoder_output_channels=8, mask_downsampler_embed_dim=32,
+        memory_fuser_embed_dim=32, memory_fuser_intermediate_dim=32, memory_fuser_num_layers=1,
+        memory_attention_rope_feat_sizes=[4, 4],
+    )  # fmt: skip
+    seeded(Sam2VideoModel(config), seed, 1.5).save_pretrained(folder)
+    Sam2ImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
+    return folder

@@ -14,7 +14,6 @@ from math import ceil
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor
 
 from layerstudio.color import F32, U8

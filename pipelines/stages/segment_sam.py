@@ -81,3 +81,53 @@ class SamVitL(_ByPackage):
 
 class SamVitH(_ByPackage):
     card = _card("sam-vit-h", "Segment Anything, ViT-H", _SAM)
+
+
+class _BySam(_Prompted):
+    """Run by transformers; ``base`` is a folder in its layout, of any size."""
+
+    @classmethod
+    def open(cls, runtime: Runtime, base: str = "") -> Self:
+        """Raises ``MissingWeights``, ``UnreadableFile``, ``MismatchedWeights``, ``OutOfMemory``."""
+        from layerstudio.pipelines.stages.sam_published import PublishedSam
+
+        return cls(PublishedSam.open_sam(base or cls.card.needs[0], runtime))
+
+
+class SamBase(_BySam):
+    card = _card("sam-hf-base", "Segment Anything, ViT-B, by transformers", _SAM)
+
+
+class SamLarge(_BySam):
+    card = _card("sam-hf-large", "Segment Anything, ViT-L, by transformers", _SAM)
+
+
+class SamHuge(_BySam):
+    card = _card("sam-hf-huge", "Segment Anything, ViT-H, by transformers", _SAM)
+
+
+class _BySam2(_Prompted):
+    """Run by transformers; ``base`` is a folder in its layout, of any size."""
+
+    @classmethod
+    def open(cls, runtime: Runtime, base: str = "") -> Self:
+        """Raises ``MissingWeights``, ``UnreadableFile``, ``MismatchedWeights``, ``OutOfMemory``."""
+        from layerstudio.pipelines.stages.sam_published import PublishedSam
+
+        return cls(PublishedSam.open_sam2(base or cls.card.needs[0], runtime))
+
+
+class Sam2Tiny(_BySam2):
+    card = _card("sam2-tiny", "SAM 2.1, Hiera tiny", _SAM2)
+
+
+class Sam2Small(_BySam2):
+    card = _card("sam2-small", "SAM 2.1, Hiera small", _SAM2)
+
+
+class Sam2BasePlus(_BySam2):
+    card = _card("sam2-base-plus", "SAM 2.1, Hiera base plus", _SAM2)
+
+
+class Sam2Large(_BySam2):
+    card = _card("sam2-large", "SAM 2.1, Hiera large", _SAM2)

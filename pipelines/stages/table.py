@@ -23,6 +23,13 @@ _STAGES: dict[str, str] = {
     "sam-vit-b": f"{_HERE}.segment_sam:SamVitB",
     "sam-vit-l": f"{_HERE}.segment_sam:SamVitL",
     "sam-vit-h": f"{_HERE}.segment_sam:SamVitH",
+    "sam-hf-base": f"{_HERE}.segment_sam:SamBase",
+    "sam-hf-large": f"{_HERE}.segment_sam:SamLarge",
+    "sam-hf-huge": f"{_HERE}.segment_sam:SamHuge",
+    "sam2-tiny": f"{_HERE}.segment_sam:Sam2Tiny",
+    "sam2-small": f"{_HERE}.segment_sam:Sam2Small",
+    "sam2-base-plus": f"{_HERE}.segment_sam:Sam2BasePlus",
+    "sam2-large": f"{_HERE}.segment_sam:Sam2Large",
     "grounding-dino-tiny": f"{_HERE}.detect_words:GroundingDinoTiny",
     "grounding-dino-base": f"{_HERE}.detect_words:GroundingDinoBase",
 }
