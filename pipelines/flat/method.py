@@ -10,23 +10,17 @@ from layerstudio.color import to_depth
 from layerstudio.document import Document, Layer, Provenance
 from layerstudio.ops.exact import make_exact
 from layerstudio.picture import Picture
-from layerstudio.pipelines.flat import ocr
-from layerstudio.pipelines.flat.blocks import Block
-from layerstudio.pipelines.flat.count import keep_to
 from layerstudio.pipelines.flat.cutout import Cutout, cut_to_alpha, show_opaque, whole
 from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.flat.finishing import counted, read_texts
 from layerstudio.pipelines.flat.naming import names_for
-from layerstudio.pipelines.flat.reading import read_blocks
 from layerstudio.pipelines.flat.scene import find_elements
 from layerstudio.pipelines.methods import MethodCard
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, Progress, ProgressCallback
 from layerstudio.requests import DecomposeRequest
 
-MOST_LAYERS = 60  # chosen by itself; more than that nobody finds a layer by its name
 _FINDING = 0.8  # share of a run that the analysis takes
-_FAINT = 0.05  # alpha
-_SHOWN_INK = 0.8  # share of a text's ink that its layer has to show
 _GUIDES = ("boxes", "points", "excluded_points", "prompts", "base")
 
 
@@ -64,10 +58,10 @@ class FlatMethod:
         shown = np.asarray(to_depth(picture.pixels, np.uint8), np.uint8)
         elements = _elements(request, picture, show_opaque(shown), finding, cancel)
         step("counting", 0.8)
-        elements, notes = _counted(elements, request)
+        elements, notes = counted(elements, request.layers)
         if request.read_text:
             step("reading text", 0.84)
-            notes += _read(elements, request.languages)
+            notes += read_texts(elements, request.languages)
         step("layers", 0.9)
         layers = _layers(elements, request, picture)
         del elements  # twice the size of the layers
@@ -101,53 +95,6 @@ def _elements(
         cancel=cancel,
     )
     return cut_to_alpha(found, cutout)
-
-
-def _counted(elements: list[Element], request: DecomposeRequest) -> tuple[list[Element], list[str]]:
-    """The elements in the number wanted, and a note where it is not the picture's own."""
-    if request.layers == "auto":
-        if len(elements) <= MOST_LAYERS:
-            return elements, []
-        note = (
-            f"The picture has {len(elements)} pieces; small ones near each other were merged so "
-            f"that {MOST_LAYERS} layers remain. Ask for a number of layers to get more."
-        )
-        return keep_to(elements, MOST_LAYERS), [note]
-    kept = keep_to(elements, request.layers)
-    if len(kept) == request.layers:
-        return kept, []
-    return kept, [
-        f"{request.layers} layers were asked for, and the picture comes apart into {len(kept)}."
-    ]
-
-
-def _read(elements: Sequence[Element], languages: Sequence[str]) -> list[str]:
-    """Set the live text of every element that has lines; a note where that is impossible."""
-    lettering = [
-        element for element in elements if element.block and _shows(element, element.block)
-    ]
-    if not lettering:
-        return []
-    if not ocr.is_available():
-        return ["Text was not read, because the program tesseract is not installed."]
-    blocks = [element.block for element in lettering if element.block is not None]
-    for element, text in zip(lettering, read_blocks(blocks, languages), strict=True):
-        element.text = text
-    if any(element.text for element in lettering):
-        return []
-    return [
-        f"None of the {len(blocks)} pieces of text could be read in {'+'.join(languages)}; if that "
-        "is their language, install it for tesseract."
-    ]
-
-
-def _shows(element: Element, block: Block) -> bool:
-    """Whether the ink of the block is still there: live text stands for what one can see."""
-    common = block.bounds.intersection(element.bounds)
-    ink = block.mask()
-    seen = element.alpha[common.relative_to(element.bounds).slices] > _FAINT
-    shown = int(np.count_nonzero(ink[common.relative_to(block.bounds).slices] & seen))
-    return shown >= _SHOWN_INK * int(np.count_nonzero(ink))
 
 
 def _layers(

@@ -12,7 +12,7 @@ from layerstudio.composite import composite_pixels
 from layerstudio.document import Provenance
 from layerstudio.picture import Picture
 from layerstudio.pipelines.flat import ocr
-from layerstudio.pipelines.flat.method import MOST_LAYERS
+from layerstudio.pipelines.flat.finishing import MOST_LAYERS
 
 NAVY, WHITE, RED, ORANGE = (25, 35, 95), (252, 252, 252), (215, 40, 40), (240, 140, 30)
 SHAPE = (221, 333)
