@@ -2,10 +2,12 @@
 weights. Widths and sides are small; what the adapters rely on is kept."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from seeded import seeded_state
 from tiny_checkpoints import seeded
+from tiny_tokenizers import CLIP_TOKENS, write_clip_tokenizer
 
 from layerstudio.pipelines.stages.sam_package_size import SamSize, built
 
@@ -143,4 +145,34 @@ def write_sam2(folder: Path, seed: int = 94) -> Path:
     )  # fmt: skip
     seeded(Sam2VideoModel(config), seed, 1.5).save_pretrained(folder)
     Sam2ImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
+    return folder
+
+
+def write_owlv2(folder: Path, seed: int = 95) -> Path:
+    """Pictures lie in the corner of a square of 6 x 6 patches; texts have 16 tokens."""
+    from transformers import (
+        Owlv2Config,
+        Owlv2ForObjectDetection,
+        Owlv2ImageProcessor,
+        Owlv2TextConfig,
+        Owlv2VisionConfig,
+    )
+
+    text = Owlv2TextConfig(
+        vocab_size=CLIP_TOKENS, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, max_position_embeddings=16,
+    )  # fmt: skip
+    vision = Owlv2VisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+        image_size=48, patch_size=8,
+    )  # fmt: skip
+    config = Owlv2Config(
+        text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=16
+    )
+    seeded(Owlv2ForObjectDetection(config), seed, 2.0).save_pretrained(folder)
+    Owlv2ImageProcessor(size={"height": 48, "width": 48}).save_pretrained(folder)
+    with TemporaryDirectory() as apart:
+        write_clip_tokenizer(Path(apart) / "words", pad="!")
+        for path in (Path(apart) / "words").iterdir():
+            (folder / path.name).write_bytes(path.read_bytes())
     return folder

@@ -21,11 +21,16 @@ def proposals(
     corners: Tensor, scores: Tensor, names: Sequence[str], extent: Extent
 ) -> tuple[Proposal, ...]:
     """The surest first. ``corners`` (n, 4) are left, top, right, bottom in pixels of a picture of
-    ``extent``, and may reach off it; ``scores`` (n,) are in [0, 1]."""
+    ``extent``, and may reach off it; ``scores`` (n,) are in [0, 1]. What has its middle off the
+    picture was seen in the padding around it."""
     if not names:
         return ()
     corners, scores = corners.float().cpu(), scores.float().cpu()
     limits = torch.tensor([*extent, *extent], dtype=torch.float32)
+    middles = (corners[:, :2] + corners[:, 2:]) / 2
+    on_it = ((middles >= 0) & (middles < limits[:2])).all(dim=1)
+    corners, scores = corners[on_it], scores[on_it]
+    names = [name for name, stays in zip(names, on_it.tolist(), strict=True) if stays]
     corners = torch.minimum(corners.clamp(min=0), limits)
     order = {name: index for index, name in enumerate(dict.fromkeys(names))}
     labels = torch.tensor([order[name] for name in names])

@@ -15,6 +15,7 @@ from layerstudio.progress import CancelToken
 
 if TYPE_CHECKING:
     from layerstudio.pipelines.stages.grounding_dino import GroundingDino
+    from layerstudio.pipelines.stages.owlv2 import Owlv2
 
 
 def _card(id: str, title: str, reference: str) -> StageCard:
@@ -60,3 +61,23 @@ class GroundingDinoTiny(_ByGroundingDino):
 
 class GroundingDinoBase(_ByGroundingDino):
     card = _card("grounding-dino-base", "Grounding DINO, Swin-B", _DINO)
+
+
+class Owlv2Base:
+    card = _card("owlv2-base", "OWLv2, ViT-B/16, ensemble", "Minderer et al. (arXiv:2306.09683)")
+
+    def __init__(self, network: Owlv2) -> None:
+        self._network = network
+
+    @classmethod
+    def open(cls, runtime: Runtime, base: str = "") -> Self:
+        """Raises ``MissingWeights``, ``UnreadableFile``, ``MismatchedWeights``, ``OutOfMemory``."""
+        from layerstudio.pipelines.stages.owlv2 import Owlv2
+
+        return cls(Owlv2.open(base or cls.card.needs[0], runtime))
+
+    def detect(
+        self, rgb: U8, prompts: Sequence[str], *, cancel: CancelToken
+    ) -> tuple[Proposal, ...]:
+        """What of ``prompts`` is seen where, the surest first; empty if nothing is."""
+        return self._network.detect(rgb, prompts, cancel)

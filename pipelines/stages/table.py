@@ -32,6 +32,7 @@ _STAGES: dict[str, str] = {
     "sam2-large": f"{_HERE}.segment_sam:Sam2Large",
     "grounding-dino-tiny": f"{_HERE}.detect_words:GroundingDinoTiny",
     "grounding-dino-base": f"{_HERE}.detect_words:GroundingDinoBase",
+    "owlv2-base": f"{_HERE}.detect_words:Owlv2Base",
 }
 
 
