@@ -27,6 +27,7 @@ _MOST_DISTINCT = 1000  # colours; more of them are no flat area
 _LEAST_MATCH = 0.85  # of a part that has a colour of its palette exactly
 _LEAST_FLAT = 0.2  # of a foreground part that has no gradient
 _LEAST_OVERLAP = 0.5  # of an area of one colour that lies in the foreground
+_MARGIN = 8  # pixels around a part in which its areas of colour mostly end
 _LAB_WEIGHTS = (4, 1, 1)  # squares of 1, 1/2 and 1/2, times 4: whole numbers
 
 
@@ -76,46 +77,84 @@ def flat_colour_areas(rgb: U8, mask: Mask, most_colours: int) -> list[ColourArea
     Of every colour those 8-connected areas of the whole picture ``rgb`` (h, w, 3) count that lie
     in the part for more than a half; they may reach beyond it.
     """
-    packed = _packed(rgb)
-    labelled: dict[int, _Areas] = {}
+    colours = _Colours(rgb)
     found = []
     for part in _parts(mask):
-        crop = rgb[_around(part.box, 1, Extent.of(mask)).slices]
-        flat = _without_gradient(crop)[_within(part.box, 1, Extent.of(mask))]
+        crop = rgb[_around(part.box, 1, colours.extent).slices]
+        flat = _without_gradient(crop)[_within(part.box, 1, colours.extent)]
         palette = _palette(rgb[part.box.slices], part.inside, flat, most_colours, _LEAST_FLAT)
         for colour in () if palette is None else palette:
-            key = int(_packed(colour[None, None])[0, 0])
-            if key not in labelled:
-                labelled[key] = _Areas.of(packed == key)
-            area = labelled[key].overlapping(part)
+            area = colours.overlapping(part, colour)
             if area is not None:
                 found.append(ColourArea(colour, *area))
     return found
 
 
+class _Colours:
+    """Areas of one colour of a whole picture, looked for around a part first: only where one goes
+    on beyond, the colour is labelled everywhere, once."""
+
+    def __init__(self, rgb: U8) -> None:
+        self._packed = _packed(rgb)
+        self._labelled: dict[int, _Areas] = {}
+
+    @property
+    def extent(self) -> Extent:
+        return Extent.of(self._packed)
+
+    def overlapping(self, part: _Part, colour: U8) -> tuple[Bounds, Mask] | None:
+        """Those that lie in the part for more than the least share, in the box around them."""
+        word = int(_packed(colour[None, None])[0, 0])
+        around = _around(part.box, _MARGIN, self.extent)
+        areas = _Areas.of(self._packed[around.slices] == word, around)
+        if areas.reach_beyond(part, self.extent):
+            everywhere = Bounds.full(self.extent)
+            if word not in self._labelled:
+                self._labelled[word] = _Areas.of(self._packed == word, everywhere)
+            areas = self._labelled[word]
+        return areas.overlapping(part)
+
+
 @dataclass(frozen=True, eq=False)
 class _Areas:
-    """All 8-connected areas of one colour: ``labels`` (h, w), and OpenCV's measures of each."""
+    """The 8-connected areas of one colour within ``window``: ``labels`` (h, w) over it, and
+    OpenCV's measures of each."""
 
     labels: NDArray[np.int32]
     table: NDArray[np.int32]
+    window: Bounds
 
     @classmethod
-    def of(cls, equal: Mask) -> _Areas:
+    def of(cls, equal: Mask, window: Bounds) -> _Areas:
         _, labels, table, _ = cv2.connectedComponentsWithStats(equal.astype(np.uint8))
-        return cls(np.asarray(labels, np.int32), np.asarray(table, np.int32))
+        return cls(np.asarray(labels, np.int32), np.asarray(table, np.int32), window)
+
+    def reach_beyond(self, part: _Part, extent: Extent) -> bool:
+        """Whether one that meets the part touches the window where the picture goes on."""
+        met = np.bincount(self._of(part), minlength=len(self.table))[1:] > 0
+        boxes = self.table[1:][met]
+        left, top, right, bottom = (
+            boxes[:, 0],
+            boxes[:, 1],
+            boxes[:, 0] + boxes[:, 2],
+            boxes[:, 1] + boxes[:, 3],
+        )
+        goes_on = [(left == 0) & (self.window.x > 0), (top == 0) & (self.window.y > 0)]
+        goes_on.append((right == self.window.width) & (self.window.right < extent.width))
+        goes_on.append((bottom == self.window.height) & (self.window.bottom < extent.height))
+        return bool(np.any(goes_on))
 
     def overlapping(self, part: _Part) -> tuple[Bounds, Mask] | None:
-        """Those that lie in the part for more than the least share, in the box around them."""
-        own = self.labels[part.box.slices][part.inside]
-        common = np.bincount(own, minlength=len(self.table))
+        common = np.bincount(self._of(part), minlength=len(self.table))
         kept = common > _LEAST_OVERLAP * self.table[:, cv2.CC_STAT_AREA]
         kept[0] = False
         if not kept.any():
             return None
-        boxes = (Bounds(*(int(v) for v in row[:4])) for row in self.table[kept])
-        box = Bounds.around(boxes)
-        return box, kept[self.labels[box.slices]]
+        box = Bounds.around(Bounds(*(int(v) for v in row[:4])) for row in self.table[kept])
+        return box.moved(self.window.x, self.window.y), kept[self.labels[box.slices]]
+
+    def _of(self, part: _Part) -> NDArray[np.int32]:
+        return self.labels[part.box.relative_to(self.window).slices][part.inside]
 
 
 def _parts(mask: Mask) -> Iterator[_Part]:
