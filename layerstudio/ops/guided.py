@@ -1,0 +1,71 @@
+"""The guided filter: values that go along with a picture's edges, by linear models of its colours.
+
+He, Sun and Tang 2013 ("Guided Image Filtering", PAMI 35:6, eq. 14 and 15), with a weight for each
+pixel, and the models kept apart from the picture that they are applied to, so that those of a small
+picture serve a large one (He and Sun 2015, "Fast Guided Filter", arXiv:1505.00996).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.color import F32
+
+_TINY = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModels:
+    """At each pixel, values are ``slope`` (h, w, 3) times the colour plus ``offset`` (h, w)."""
+
+    slope: F32
+    offset: F32
+
+    def applied(self, guide: F32) -> F32:
+        """Values (h, w) of a picture (h, w, 3) of the models' own size."""
+        return np.einsum("hwc,hwc->hw", self.slope, guide) + self.offset
+
+
+def linear_models(
+    guide: F32, values: F32, weight: F32, *, radius: int, epsilon: float
+) -> LinearModels:
+    """The models of ``values`` (h, w) by ``guide`` (h, w, 3) in [0, 1] in windows of 2 r + 1.
+
+    ``weight`` (h, w) is how much a pixel's value counts; ``epsilon`` how much the colours must
+    vary, squared, for a slope.
+    """
+    window = (2 * radius + 1,) * 2
+    # In float64: variances are differences of means, and their matrices are inverted.
+    share = cv2.blur(weight.astype(np.float64), window) + _TINY
+
+    def mean(x: NDArray) -> NDArray[np.float64]:
+        return cv2.blur((x * weight).astype(np.float64), window) / share
+
+    channels = [guide[..., index] for index in range(3)]
+    means = [mean(channel) for channel in channels]
+    level = mean(values)
+    pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
+    spread = [mean(channels[i] * channels[j]) - means[i] * means[j] for i, j in pairs]
+    for diagonal in (0, 3, 5):
+        spread[diagonal] += epsilon
+    along = [mean(channels[i] * values) - means[i] * level for i in range(3)]
+    slopes = _solved(spread, along)
+    offset = level - sum(slope * middle for slope, middle in zip(slopes, means, strict=True))
+    # A pixel lies in many windows: its model is the mean of theirs.
+    *slopes, offset = (cv2.blur(x, window).astype(np.float32) for x in (*slopes, offset))
+    return LinearModels(np.stack(slopes, axis=-1), offset)
+
+
+def _solved(matrix: list[NDArray], right: list[NDArray]) -> list[NDArray]:
+    """Symmetric 3 x 3 systems by Cramer's rule; ``matrix`` is the upper triangle by rows."""
+    a, b, c, d, e, f = matrix
+    adjugate = (d * f - e * e, c * e - b * f, b * e - c * d)
+    middle, last = a * f - c * c, b * c - a * e
+    corner = a * d - b * b
+    determinant = a * adjugate[0] + b * adjugate[1] + c * adjugate[2]
+    rows = (adjugate, (adjugate[1], middle, last), (adjugate[2], last, corner))
+    return [sum(x * y for x, y in zip(row, right, strict=True)) / determinant for row in rows]

@@ -1,0 +1,158 @@
+"""A matte out of a trimap in a moment, without weights and without a linear system.
+
+Two ways of seeing an open pixel help each other. Linear models of the colours, spread from coarse
+to fine (``guided.py``), follow soft edges but lose strands; comparing a pixel with the colours of
+the foreground and the background around it finds strands but is fooled where these are not known.
+The first starts; the second corrects it as far as it explains the picture; a filter joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from layerstudio.color import F32, U8, to_float
+from layerstudio.geometry import Bounds, Extent
+from layerstudio.ops.guided import LinearModels, linear_models
+from layerstudio.ops.unblend import dot
+
+# Chosen on rendered hair, soft edges and glass (benchmarks/matting.py).
+_START_RADIUS, _RADIUS = 6, 12
+_EPSILON = 1e-5
+_OPEN = 0.05  # weight of a pixel that is open, against one that is known, at the start
+_EXPLAINED = 0.3  # weight of one whose colours are explained
+_LEAST = 0.05  # confidence that every pixel has
+_APART = 0.1  # distance of two colours between which alpha is told well
+_OFF = 0.1  # distance from the line between them that makes both doubtful
+_SURE = 8  # power of alpha by which an open pixel counts as foreground's colour
+_ROUNDS = 3
+_COARSEST = 8  # pixels
+_MARGIN = 32  # pixels of the known around what is open
+_LARGEST = 3 * 2**19  # pixels worked; models found there serve a larger picture
+_BAND = 2**21  # pixels of the picture at a time
+
+
+def guided_matte(image: U8, trimap: F32, *, check: Callable[[], None] | None = None) -> F32:
+    """Alpha (h, w) in [0, 1] of ``image`` (h, w, 3); ``trimap`` (h, w) is 0, 1, or open between.
+
+    Known pixels keep their value. ``check`` is called between steps and may raise ``Cancelled``.
+    """
+    assert image.shape == (*trimap.shape, 3), (image.shape, trimap.shape)
+    alpha = np.array(trimap, np.float32)
+    is_open = (trimap > 0) & (trimap < 1)
+    content = Bounds.of_mask(is_open)
+    if content.is_empty:
+        return alpha
+    box = content.padded(_MARGIN).clamped(Extent.of(image))
+    seen, place = image[box.slices], is_open[box.slices]
+    models = _models(*_working(seen, alpha[box.slices], place), check or (lambda: None))
+    for rows in _bands(box.extent):
+        shown = _applied(models, seen, rows)
+        part = alpha[box.slices][rows]
+        part[place[rows]] = np.clip(shown[place[rows]], 0, 1)
+    return alpha
+
+
+def _working(image: U8, trimap: F32, is_open: np.ndarray) -> tuple[F32, F32, F32]:
+    """Picture, share of known pixels and of known foreground, at the size that is worked."""
+    known = (~is_open).astype(np.float32)
+    front = np.where(is_open, 0, trimap).astype(np.float32)
+    scale = (_LARGEST / trimap.size) ** 0.5
+    if scale < 1:
+        size = tuple(max(1, round(side * scale)) for side in Extent.of(trimap))
+        shrunk = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (image, known, front))
+        image, known, front = (np.asarray(x) for x in shrunk)
+    return to_float(image), known, front
+
+
+def _models(picture: F32, known: F32, front: F32, check: Callable[[], None]) -> LinearModels:
+    alpha = _spread(picture, known, front, check)
+    unknown = 1 - known
+    models = None
+    for _ in range(_ROUNDS):
+        check()
+        behind = known - front
+        foreground = _filled(picture, front + unknown * alpha**_SURE)
+        background = _filled(picture, behind + unknown * (1 - alpha) ** _SURE)
+        seen, confidence = _compared(picture, foreground, background)
+        wanted = front + unknown * (confidence * seen + (1 - confidence) * alpha)
+        weight = known + unknown * _EXPLAINED * (confidence + _LEAST)
+        models = linear_models(picture, wanted, weight, radius=_RADIUS, epsilon=_EPSILON)
+        alpha = front + unknown * np.clip(models.applied(picture), 0, 1)
+    assert models is not None
+    return models
+
+
+def _spread(picture: F32, known: F32, front: F32, check: Callable[[], None]) -> F32:
+    """What is known carried into what is open, from coarse to fine along the picture's edges."""
+    levels = [(picture, known, front)]
+    while min(levels[-1][1].shape) > _COARSEST:
+        levels.append(tuple(_halved(x) for x in levels[-1]))
+    share = float(levels[-1][2].sum() / max(float(levels[-1][1].sum()), 1e-6))
+    alpha = np.full(levels[-1][1].shape, share, np.float32)
+    for guide, sure, fore in reversed(levels):
+        check()
+        height, width = sure.shape
+        alpha = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR))
+        wanted, weight = fore + (1 - sure) * alpha, sure + _OPEN * (1 - sure)
+        found = linear_models(guide, wanted, weight, radius=_START_RADIUS, epsilon=_EPSILON)
+        alpha = fore + (1 - sure) * np.clip(found.applied(guide), 0, 1)
+    return alpha
+
+
+def _filled(picture: F32, weight: F32) -> F32:
+    """(h, w, 3): the colour of what has weight, carried on to where nothing has."""
+    levels = [(picture * weight[..., None], weight)]
+    while min(levels[-1][1].shape) > 1:
+        levels.append(tuple(_halved(x) for x in levels[-1]))
+    total, share = levels[-1]
+    colour = np.broadcast_to(
+        total.sum(axis=(0, 1)) / max(float(share.sum()), 1e-6), total.shape
+    ).astype(np.float32)
+    for total, share in reversed(levels[:-1]):
+        height, width = share.shape
+        below = cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR)
+        colour = total + (1 - share[..., None]) * cv2.blur(below, (3, 3))
+    return colour
+
+
+def _compared(picture: F32, foreground: F32, background: F32) -> tuple[F32, F32]:
+    """Alpha by projection on the line between both colours, and confidence in [0, 1]: they must be
+    apart, and the pixel near that line."""
+    axis, off = foreground - background, picture - background
+    length = dot(axis, axis)
+    alpha = np.clip(dot(off, axis) / (length + 1e-4), 0, 1)
+    lacking = off - alpha[..., None] * axis
+    near = np.exp(-dot(lacking, lacking) / _OFF**2)
+    return alpha, length / (length + _APART**2) * near
+
+
+def _halved(x: F32) -> F32:
+    size = ((x.shape[1] + 1) // 2, (x.shape[0] + 1) // 2)
+    return np.asarray(cv2.resize(x, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _bands(extent: Extent) -> list[slice]:
+    rows = max(1, _BAND // extent.width)
+    return [slice(top, min(extent.height, top + rows)) for top in range(0, extent.height, rows)]
+
+
+def _applied(models: LinearModels, image: U8, rows: slice) -> F32:
+    """Alpha of a band of rows by models of the same or a smaller size."""
+    height, width = image.shape[:2]
+    found = Extent.of(models.offset)
+    if found == Extent(width, height):
+        part = LinearModels(models.slope[rows], models.offset[rows])
+    else:
+        y, x = np.arange(rows.start, rows.stop) + 0.5, np.arange(width) + 0.5
+        rows_of = (y * found.height / height - 0.5).astype(np.float32)
+        columns_of = (x * found.width / width - 0.5).astype(np.float32)
+        at_x, at_y = np.meshgrid(columns_of, rows_of)
+        slope, offset = (
+            cv2.remap(values, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for values in (models.slope, models.offset)
+        )
+        part = LinearModels(np.asarray(slope), np.asarray(offset))
+    return part.applied(to_float(image[rows]))
