@@ -21,7 +21,7 @@ from torch import nn
 
 from layerstudio.errors import Cancelled, MismatchedWeights, UnreadableFile
 from layerstudio.generate_request import Adapter
-from layerstudio.models.memory import empty_cache
+from layerstudio.models.memory import bytes_on, empty_cache
 from layerstudio.models.sizes import Family
 from layerstudio.pipelines.base_family import check_base
 from layerstudio.pipelines.base_models import Found, configured_like, find_model, only_file
@@ -41,10 +41,11 @@ class Wanted:
 
     ``base_id`` is the registry's base of the family, with whose tokenizers single files are read;
     ``placement`` whatever else the pipeline was set up for. ``check`` looks at the base first.
+    ``family`` is None for pipelines of diffusers that are of none of ours.
     """
 
     kind: type[Any]
-    family: Family
+    family: Family | None
     base: Found
     base_id: str
     dtype: torch.dtype
@@ -52,7 +53,7 @@ class Wanted:
     controlnet: Adapter | None = None
     ip_adapter: Adapter | None = None
     placement: tuple[Hashable, ...] = ()
-    check: Callable[[Found, Family], None] = check_base
+    check: Callable[[Found, Any], None] = check_base
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,12 @@ class _Kept:
         with self._lock:
             self._idle = idle
 
+    def held(self, kind: str) -> int:
+        with self._lock:
+            networks = self._idle.networks if self._idle else ()
+        there = [network() for network in networks]
+        return bytes_on(kind, *(network for network in there if network is not None))
+
 
 _kept = _Kept()
 
@@ -111,6 +118,12 @@ def borrowed(wanted: Wanted, make: Callable[[Any], T]) -> Iterator[T]:
         _kept.give_back(idle)
         raise
     _kept.give_back(idle)
+
+
+def kept_bytes(kind: str) -> int:
+    """What the kept pipeline's weights take on devices of a kind ("cpu", "cuda"): free for whoever
+    takes it, or has it let go."""
+    return _kept.held(kind)
 
 
 def forget() -> None:
@@ -148,6 +161,7 @@ def _base(wanted: Wanted) -> Any:
         options |= {"feature_extractor": None}
     with explained_load(f"The base model {found.weights!r}"):
         if found.path.is_file():
+            assert wanted.family is not None, "a single file is of a known family"
             config = str(configured_like(wanted.family, wanted.base_id))
             return wanted.kind.from_single_file(str(found.path), config=config, **options)
         return wanted.kind.from_pretrained(

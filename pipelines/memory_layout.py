@@ -47,10 +47,11 @@ class Needs:
     which those that are offloaded layer by layer cannot. ``sizes`` are the networks' if they are
     other than the family's published ones. ``layer_tokens`` are those inside the boxes of a
     document that is made of layers at once, those of layers with a prompt of their own counted
-    twice; 0 for single pictures.
+    twice; 0 for single pictures. ``family`` is None for models of another kind, which come with
+    their ``sizes`` and a ``title``.
     """
 
-    family: Family
+    family: Family | None
     extent: Extent
     frames: int = 1
     guided: bool = True
@@ -60,10 +61,14 @@ class Needs:
     switches_weights: bool = False
     sizes: FamilySizes | None = None
     layer_tokens: int = 0
+    title: str = ""
 
     @property
     def networks(self) -> FamilySizes:
-        return self.sizes or FAMILIES[self.family]
+        if self.sizes is not None:
+            return self.sizes
+        assert self.family is not None, "a model of no known family comes with its sizes"
+        return FAMILIES[self.family]
 
     @property
     def transparency(self) -> Network:

@@ -68,7 +68,7 @@ def apply(plan: Plan, pipe: Any) -> None:
     device = torch.device(chosen_runtime.device)
     pipe.remove_all_hooks()  # of an earlier plan's offloading
     _cast(pipe, getattr(torch, chosen_runtime.dtype))
-    _set_tiling(pipe.vae, chosen_runtime.vae_tiling)
+    _set_tiling(getattr(pipe, "vae", None), chosen_runtime.vae_tiling)
     for module in _networks(pipe):
         use_backend(module, chosen_runtime.attention, device=device)
     if chosen_runtime.offload == "model":
@@ -127,8 +127,10 @@ def _network(module: nn.Module) -> Network:
 
 def _set_tiling(vae: Any, tiling: bool) -> None:
     """Tiles are made smaller than diffusers' own, which are as large as what the model was trained
-    at: for SDXL that is a whole picture."""
+    at: for SDXL that is a whole picture. Autoencoders of other kinds keep their own."""
+    if not hasattr(vae, "enable_tiling"):
+        return
     (vae.enable_tiling if tiling else vae.disable_tiling)()
-    if tiling:
+    if tiling and hasattr(vae, "tile_latent_min_size"):
         scale = 2 ** (len(vae.config.block_out_channels) - 1)
         vae.tile_sample_min_size, vae.tile_latent_min_size = TILE, TILE // scale

@@ -251,9 +251,9 @@ def _proposals(needs: Needs, free: Free, runtime: Runtime, below: int | None) ->
         yield "the CPU, which is slow"
 
 
-def _lighter_families(family: Family) -> tuple[Family, ...]:
+def _lighter_families(family: Family | None) -> tuple[Family, ...]:
     lighter: dict[Family, tuple[Family, ...]] = {"flux": ("sdxl", "sd15"), "sdxl": ("sd15",)}
-    return lighter.get(family, ())
+    return lighter.get(family, ()) if family else ()
 
 
 def _smaller(needs: Needs) -> Iterator[Needs]:
@@ -267,7 +267,8 @@ def _smaller(needs: Needs) -> Iterator[Needs]:
 
 
 def _named(needs: Needs) -> str:
-    what = "FLUX with layers" if needs.layer_tokens else _TITLES[needs.family]
+    known = _TITLES[needs.family] if needs.family else ""
+    what = needs.title or ("FLUX with layers" if needs.layer_tokens else known)
     return f"{what} at {needs.extent.width} x {needs.extent.height}"
 
 
