@@ -1,55 +1,80 @@
-"""Score a method on designs whose layers are known: ``make bench``.
+"""Score a method on designs whose layers are known, and keep the table.
 
     python benchmarks/designs.py [--method flat] [--seeds 0:200] [--jobs 2]
         [--worst 10 FOLDER] [--record]
 
-The designs are the dev split's: none of the reserved clip art is in them. They are drawn from
-Debian's openclipart-svg where it is installed, else from the bundled pack; scores of the two do
-not compare, so the table says which it was.
+``layerstudio bench`` scores the same and writes a report; this script is for the tables in
+RESULTS.md. The designs are the dev split's: none of the reserved clip art is in them. They are
+drawn from Debian's openclipart-svg where it is installed, else from the bundled pack; scores of the
+two do not compare, so the table says which it was.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from datetime import date
-from functools import cache, partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # training/ is not installed
 
-import cv2
+from PIL import Image
 
-from benchmarks.scoring import Score, decomposed, design_of, scored, table
-from benchmarks.sheets import save_sheet
+from benchmarks.design_samples import ASSETS, Designs
 from layerstudio.errors import LayerStudioError
+from layerstudio.ops.rasterise import layers_of
+from layerstudio.pipelines.evaluation.contestants import MethodContestant
+from layerstudio.pipelines.evaluation.flattening import flattened
+from layerstudio.pipelines.evaluation.markdown import markdown_table
+from layerstudio.pipelines.evaluation.plan import Plan, Record
+from layerstudio.pipelines.evaluation.report import Report, machine, report_of
+from layerstudio.pipelines.evaluation.running import run
+from layerstudio.pipelines.evaluation.scores import Outcome
+from layerstudio.pipelines.evaluation.tables import tag_tables
+from layerstudio.pipelines.evaluation.thumbs import contact_sheet
 from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, method_ids
-from training.assets import Assets
-from training.splits import SPLITS, Split
+from layerstudio.progress import CancelToken, ignore_progress
+from layerstudio.requests import DecomposeRequest
+from training.splits import SPLITS
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-_ASSETS = {"best": Assets.best, "pack": Assets.bundled}
+_CELL = 300  # pixels of a picture in a sheet
 
 
 def main() -> None:
     options = _options()
     try:
-        assets = _assets(options.assets)
-        print(f"Clip art from {assets.sprites.title}, split {options.split}.", flush=True)
-        scores = list(_scores(options))
+        plan = _plan(options)
+        print(f"{plan.dataset.title}.", flush=True)
+        report = report_of(plan, _records(plan, options))
+        text = table(report)
+        print(text)
+        if options.worst:
+            _save_worst(plan, report, int(options.worst[0]), Path(options.worst[1]))
+        if options.record:
+            _record(text, options, plan)
     except LayerStudioError as error:
         sys.exit(str(error))
-    text = table(scores)
-    print(text)
-    if options.worst:
-        count, folder = int(options.worst[0]), Path(options.worst[1])
-        _save_worst(scores, count, folder, options)
-    if options.record:
-        _record(text, options, assets)
+    if report.failed:
+        sys.exit(f"{len(report.failed)} failed, the first: {report.failed[0].error}")
+
+
+def table(report: Report) -> str:
+    """Markdown: a row per kind of background, per kind of file, and for all designs."""
+    tables = tag_tables(report.by_tag(), report.summaries())
+    return "\n\n".join(map(markdown_table, tables))
+
+
+def save_sheet(plan: Plan, name: str, path: Path) -> None:
+    """Write a PNG of two rows: the picture and its true layers; the same for what was found."""
+    sample = plan.dataset.load(name)
+    answer = plan.contestants[0].answer(sample, progress=ignore_progress, cancel=CancelToken())
+    found, _ = flattened(answer.document)
+    rows = [[sample.picture.pixels, *layers_of(made)] for made in (sample.truth, found)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(contact_sheet(rows, _CELL)).save(path)
 
 
 def _options() -> argparse.Namespace:
@@ -59,7 +84,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--split", choices=SPLITS, default="dev")
     parser.add_argument(
         "--assets",
-        choices=tuple(_ASSETS),
+        choices=tuple(ASSETS),
         default="best",
         help="best: openclipart-svg where installed; pack: only what is bundled",
     )
@@ -87,69 +112,58 @@ def _seeds(text: str) -> range:
     return seeds
 
 
-def _scores(options: argparse.Namespace) -> Iterator[Score]:
-    one = partial(_score, options.method, options.split, options.assets)
-    if options.jobs <= 1:
-        yield from _shown(map(one, options.seeds), len(options.seeds), options.each)
-        return
-    with ProcessPoolExecutor(options.jobs, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from _shown(pool.map(one, options.seeds), len(options.seeds), options.each)
+def _plan(options: argparse.Namespace) -> Plan:
+    """Without reading text, which is not scored."""
+    request = DecomposeRequest(read_text=False, seed=0)
+    dataset = Designs(options.seeds, options.split, options.assets)
+    return Plan(dataset, (MethodContestant(options.method, request),))
 
 
-def _score(method: str, split: Split, assets: str, seed: int) -> Score:
-    return scored(seed, design_of(seed, split, _assets(assets)), partial(decomposed, method))
-
-
-@cache
-def _assets(which: str) -> Assets:
-    return _ASSETS[which]()
-
-
-def _shown(scores: Iterator[Score], total: int, each: bool) -> Iterator[Score]:
-    """The same scores, with a count on a terminal, or a line for each."""
-    for done, score in enumerate(scores, 1):
-        if each:
-            row = score.layerd.at(0)
-            kind = f"{score.background:10} {'jpeg' if score.jpeg else 'png ':4}"
-            values = f"IoU {row.alpha_iou:.4f} L1 {row.rgb_l1:.4f} error {score.max_error:.2f}"
-            layers = f"layers {score.layers} ({score.true_layers})"
-            print(f"{score.seed:5} {kind} {values} {layers} {score.seconds:.2f} s", flush=True)
+def _records(plan: Plan, options: argparse.Namespace) -> Iterator[Record]:
+    """All records, with a count on a terminal, or a line for each."""
+    total = len(plan.dataset.names)
+    for done, batch in enumerate(run(plan, jobs=options.jobs), 1):
+        if options.each:
+            for outcome in batch:
+                if isinstance(outcome, Outcome):
+                    print(_line(outcome), flush=True)
         elif sys.stderr.isatty():
             print(f"\r{done}/{total}", end="\n" if done == total else "", file=sys.stderr)
-        yield score
+        yield from batch
 
 
-def _save_worst(
-    scores: Sequence[Score], count: int, folder: Path, options: argparse.Namespace
-) -> None:
-    ranked = sorted(scores, key=lambda score: score.layerd.at(0).alpha_iou)
-    for rank, score in enumerate(ranked[:count]):
-        design = design_of(score.seed, options.split, _assets(options.assets))
-        name = f"{rank:02}_{score.background}_{score.seed}_{score.layerd.at(0).alpha_iou:.3f}.png"
-        save_sheet(folder / name, design, decomposed(options.method, design.picture))
+def _line(outcome: Outcome) -> str:
+    scores = outcome.scores
+    if scores is None:
+        return f"{outcome.sample:12} {outcome.error}"
+    row = scores.layerd.at(0)
+    kind = " ".join(f"{tag:10}" for tag in outcome.tags[:2])
+    values = f"IoU {row.alpha_iou:.4f} L1 {row.rgb_l1:.4f}"
+    error = f"error {255 * scores.recomposition.max_error:.2f}"
+    layers = f"layers {scores.layers} ({scores.true_layers})"
+    return f"{outcome.sample:12} {kind} {values} {error} {layers} {scores.seconds:.2f} s"
+
+
+def _save_worst(plan: Plan, report: Report, count: int, folder: Path) -> None:
+    scored = [(o, o.scores.layerd.at(0).alpha_iou) for o in report.outcomes if o.scores]
+    ranked: Sequence[tuple[Outcome, float]] = sorted(scored, key=lambda pair: pair[1])
+    for rank, (outcome, iou) in enumerate(ranked[:count]):
+        seed = outcome.sample.rpartition(" ")[2]
+        name = f"{rank:02}_{outcome.tags[0]}_{seed}_{iou:.3f}.png"
+        save_sheet(plan, outcome.sample, folder / name)
     print(f"The worst are drawn in {folder}.")
 
 
-def _record(text: str, options: argparse.Namespace, assets: Assets) -> None:
-    seeds = f"{options.seeds.start} to {options.seeds.stop - 1}"
+def _record(text: str, options: argparse.Namespace, plan: Plan) -> None:
     title = f"## Designs, {options.split}, method `{options.method}`, {date.today()}"
     how = (
-        f"`benchmarks/designs.py`, LayerD protocol; seeds {seeds}, clip art from "
-        f"{assets.sprites.title}; {_machine()}, {options.jobs} processes."
+        f"`benchmarks/designs.py`, LayerD protocol; {plan.dataset.title}; {machine()}, "
+        f"{options.jobs} processes."
     )
     if not RESULTS.exists():
         RESULTS.write_text("# Results, oldest first\n", encoding="utf-8")
     with RESULTS.open("a", encoding="utf-8") as file:
         file.write(f"\n{title}\n\n{how}\n\n{text}\n")
-
-
-def _machine() -> str:
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text(encoding="utf-8").split("\n")
-        cpu = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), cpu)
-    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

@@ -77,8 +77,8 @@ def evaluate(
     check_stacks(predicted, truth)
     if len(boxes) != len(truth):
         raise InvalidRequest(f"{len(truth)} true layers need as many boxes, not {len(boxes)}.")
-    shown = _flattened(predicted) if predicted_picture is None else predicted_picture
-    wanted = _flattened(truth) if truth_picture is None else truth_picture
+    shown = flattened(predicted) if predicted_picture is None else predicted_picture
+    wanted = flattened(truth) if truth_picture is None else truth_picture
     check_stacks([shown, wanted])
     triples = zip(predicted, truth, boxes, strict=False)
     layers = tuple(_layer_row(_crop(p, box), _crop(t, box)) for p, t, box in triples)
@@ -97,7 +97,8 @@ def aggregate(scores: Sequence[CldScore]) -> CldMeans:
     return CldMeans(*map(float, (*layers, *composites)))
 
 
-def _flattened(stack: Stack) -> U8:
+def flattened(stack: Stack) -> U8:
+    """(h, w, 4): the layers laid over each other, rounded to 8 bits after each, as Pillow does."""
     return reduce(Sheet.under, map(Sheet.of, stack)).pixels
 
 

@@ -37,10 +37,20 @@ class Row(NamedTuple):
         return (self.rgb_l1 + 1 - self.alpha_iou) / 2
 
 
+class ColourRow(NamedTuple):
+    """Two other readings of "RGB L1" over the same pairs, in [0, 1], lower is better: weighted by
+    the truth's alpha, and of premultiplied colour. Neither is the published code's."""
+
+    weighted_l1: float
+    premul_l1: float
+
+
 class LayerDScore(NamedTuple):
-    """Rows for 0, 1, 2 ... merges, up to the last merge that helped."""
+    """Rows for 0, 1, 2 ... merges, up to the last merge that helped; ``colours`` has as many rows
+    where they were asked for, else none."""
 
     rows: tuple[Row, ...]
+    colours: tuple[ColourRow, ...] = ()
 
     def at(self, edits: int) -> Row:
         """The row with at most ``edits`` merges allowed: the last one, where fewer helped."""
@@ -62,13 +72,15 @@ class AggregateRow:
     count: int
 
 
-def evaluate(predicted: Stack, truth: Stack, max_edits: int = MAX_EDITS) -> LayerDScore:
+def evaluate(
+    predicted: Stack, truth: Stack, max_edits: int = MAX_EDITS, *, colours: bool = False
+) -> LayerDScore:
     """Score ``predicted`` against ``truth``: (h, w, 4) uint8 layers of one size, bottom to top.
 
     Layer counts may differ, and either stack may have one layer (the published command skips
     such samples). Colour under alpha 0 counts where the other layer has alpha > 0. Merges whose
     gains differ by rounding alone may be taken in another order than by the published code.
-    Raises ``InvalidRequest`` for empty stacks and for layers of different sizes.
+    ``colours`` asks for the other readings of the colour error. Raises ``InvalidRequest`` for empty stacks and for layers of different sizes.
     """
     check_stacks(predicted, truth)
     ours, theirs = (
@@ -78,6 +90,7 @@ def evaluate(predicted: Stack, truth: Stack, max_edits: int = MAX_EDITS) -> Laye
     merger = Merger(scores)
     path, row = _aligned(ours, theirs, scores, edits=0)
     rows = [row]
+    others = [_colour_row(ours, theirs, path, scores)] if colours else []
     while len(rows) <= max_edits:
         here = merger.best(ours, theirs, path)
         there = merger.best(theirs, ours, [(j, i) for i, j in path])
@@ -89,7 +102,9 @@ def evaluate(predicted: Stack, truth: Stack, max_edits: int = MAX_EDITS) -> Laye
             break
         path, row = _aligned(ours, theirs, scores, edits=len(rows))
         rows.append(row)
-    return LayerDScore(tuple(rows))
+        if colours:
+            others.append(_colour_row(ours, theirs, path, scores))
+    return LayerDScore(tuple(rows), tuple(others))
 
 
 def aggregate(scores: Sequence[LayerDScore]) -> tuple[AggregateRow, ...]:
@@ -119,3 +134,13 @@ def _aligned(
     rgb_l1 = float(np.mean([scores.rgb_l1(*pair) for pair in pairs]))
     alpha_iou = float(np.mean([scores.alpha_iou(*pair) for pair in pairs]))
     return path, Row(edits, rgb_l1, alpha_iou)
+
+
+def _colour_row(
+    predicted: list[Sheet], truth: list[Sheet], path: Path, scores: PairScores
+) -> ColourRow:
+    pairs = [(predicted[i], truth[j]) for i, j in path]
+    return ColourRow(
+        float(np.mean([scores.weighted_l1(*pair) for pair in pairs])),
+        float(np.mean([scores.premul_l1(*pair) for pair in pairs])),
+    )

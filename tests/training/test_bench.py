@@ -1,4 +1,4 @@
-"""The scorer of ``make bench``: perfect for the truth, poor for one flat layer."""
+"""The generated designs as a benchmark: perfect for the truth, poor for one flat layer."""
 
 from __future__ import annotations
 
@@ -9,52 +9,78 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.scoring import Score, design_of, scored, table
-from benchmarks.sheets import save_sheet
+from benchmarks.design_samples import Designs
+from benchmarks.designs import save_sheet, table
 from layerstudio.document import Document, Layer
 from layerstudio.geometry import Bounds
-from layerstudio.picture import Picture
-from training.assets import Assets
-from training.designs import BACKGROUNDS, Design
+from layerstudio.pipelines.evaluation.contestants import Answer
+from layerstudio.pipelines.evaluation.plan import Plan
+from layerstudio.pipelines.evaluation.report import Report, report_of
+from layerstudio.pipelines.evaluation.running import run
+from training.designs import BACKGROUNDS
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "designs.py"
+DESIGNS = Designs(range(6), "dev", "pack")
+
+
+class Fixed:
+    """A contestant that gives a known answer."""
+
+    label, uses_boxes = "fixed", False
+
+    def __init__(self, make):
+        self._make = make
+
+    def facts(self):
+        return {}
+
+    def hints(self):
+        return ()
+
+    def answer(self, sample, *, progress, cancel):
+        return Answer(self._make(sample), 0.25)
+
+
+def one_layer(sample) -> Document:
+    layer = Layer("all", Bounds.full(sample.picture.extent), sample.picture.pixels)
+    return Document(sample.picture.extent, (layer,))
+
+
+def plan_of(make) -> Plan:
+    return Plan(DESIGNS, (Fixed(make),))
+
+
+def report(make) -> Report:
+    plan = plan_of(make)
+    return report_of(plan, [record for batch in run(plan) for record in batch])
 
 
 @pytest.fixture(scope="module")
-def designs() -> list[Design]:
-    assets = Assets.bundled()
-    return [design_of(seed, "dev", assets) for seed in range(6)]
+def of_truth() -> Report:
+    return report(lambda sample: sample.truth)
 
 
-def one_layer(picture: Picture) -> Document:
-    layer = Layer("all", Bounds.full(picture.extent), picture.pixels)
-    return Document(picture.extent, (layer,))
-
-
-def score_truth(seed: int, design: Design) -> Score:
-    return scored(seed, design, lambda _: design.document)
-
-
-def test_the_truth_scores_perfectly(designs):
-    for seed, design in enumerate(designs):
-        score = score_truth(seed, design)
-        assert score.background == BACKGROUNDS[seed % 3] == design.background
-        first = score.layerd.at(0)
+def test_the_truth_scores_perfectly(of_truth):
+    assert [o.sample for o in of_truth.outcomes] == [f"design {seed}" for seed in range(6)]
+    for seed, outcome in enumerate(of_truth.outcomes):
+        scores = outcome.scores
+        assert scores is not None
+        assert outcome.tags[0] == BACKGROUNDS[seed % 3] == DESIGNS.design(outcome.sample).background
+        first = scores.layerd.at(0)
         assert first.rgb_l1 == 0 and first.alpha_iou == 1
-        assert score.layers == score.true_layers == len(design.document.children)
-        assert score.jpeg == (score.max_error > 0)
+        assert scores.layers == scores.true_layers >= 3
+        assert ("JPEG" in outcome.tags) == (scores.recomposition.max_error > 0)
 
 
-def test_one_flat_layer_is_exact_and_scores_poorly(designs):
-    for seed, design in enumerate(designs):
-        score = scored(seed, design, one_layer)
-        assert score.max_error == 0 and score.layers == 1
-        assert score.layerd.at(0).alpha_iou < 0.8
+def test_one_flat_layer_is_exact_and_scores_poorly():
+    for outcome in report(one_layer).outcomes:
+        assert outcome.scores is not None
+        assert outcome.scores.recomposition.max_error == 0 and outcome.scores.layers == 1
+        assert outcome.scores.layerd.at(0).alpha_iou < 0.8
 
 
-def test_the_table_has_a_row_for_each_kind(designs):
-    scores = [score_truth(seed, design) for seed, design in enumerate(designs)]
-    rows = [line.split(" | ") for line in table(scores).split("\n")[2:]]
+def test_the_table_has_a_row_for_each_kind(of_truth):
+    rows = [line.split(" | ") for line in table(of_truth).split("\n")[2:]]
     counts = {row[0].removeprefix("| "): int(row[1]) for row in rows}
     assert counts["all"] == 6 and counts["plain and gradient"] == 4
     assert [counts[kind] for kind in BACKGROUNDS] == [2, 2, 2]
@@ -62,8 +88,8 @@ def test_the_table_has_a_row_for_each_kind(designs):
     assert rows[0][2:4] == ["1.0000", "0.0000"]
 
 
-def test_a_sheet_shows_truth_and_answer(designs, tmp_path):
-    save_sheet(tmp_path / "new" / "sheet.png", designs[0], one_layer(designs[0].picture))
+def test_a_sheet_shows_truth_and_answer(tmp_path):
+    save_sheet(plan_of(one_layer), "design 0", tmp_path / "new" / "sheet.png")
     with Image.open(tmp_path / "new" / "sheet.png") as sheet:
         width, height = sheet.size
     assert height == 2 * 304 and width >= 3 * 304 and width % 304 == 0

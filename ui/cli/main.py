@@ -25,9 +25,6 @@ from layerstudio.ui.cli import (
 )
 from layerstudio.ui.cli.boundary import show_tracebacks
 
-# What a script behind a command understands is for the script to say.
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-
 # Rich help would cost its import on every --help and every completion.
 app = typer.Typer(
     name="layerstudio",
@@ -47,7 +44,7 @@ app.command("verify")(verify.verify)
 app.command("methods")(methods.methods)
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)
-app.command("bench", context_settings=PASS_ON)(bench.bench)
+app.command("bench")(bench.bench)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,1 @@
+"""Methods scored on pictures whose layers are known: samples, scores, runs and reports."""
