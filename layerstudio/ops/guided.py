@@ -7,15 +7,17 @@ picture serve a large one (He and Sun 2015, "Fast Guided Filter", arXiv:1505.009
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerstudio.color import F32
+from layerstudio.color import F32, U8, to_float
 
 _TINY = 1e-8
+_BAND = 2**21  # pixels of a picture at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,28 @@ class LinearModels:
     def applied(self, guide: F32) -> F32:
         """Values (h, w) of a picture (h, w, 3) of the models' own size."""
         return np.einsum("hwc,hwc->hw", self.slope, guide) + self.offset
+
+    def in_bands(self, image: U8) -> Iterator[tuple[slice, F32]]:
+        """Rows and their values of a picture (h, w, 3) of any size, of which these are models."""
+        height, width = image.shape[:2]
+        step = max(1, _BAND // width)
+        for top in range(0, height, step):
+            rows = slice(top, min(height, top + step))
+            yield rows, self._at(rows, height, width).applied(to_float(image[rows]))
+
+    def _at(self, rows: slice, height: int, width: int) -> LinearModels:
+        """The models of some rows of a picture that large; interpolated where it is larger."""
+        if self.offset.shape == (height, width):
+            return LinearModels(self.slope[rows], self.offset[rows])
+        own_height, own_width = self.offset.shape
+        y = (np.arange(rows.start, rows.stop) + 0.5) * own_height / height - 0.5
+        x = (np.arange(width) + 0.5) * own_width / width - 0.5
+        at_x, at_y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
+        slope, offset = (
+            cv2.remap(values, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for values in (self.slope, self.offset)
+        )
+        return LinearModels(np.asarray(slope), np.asarray(offset))
 
 
 def linear_models(

@@ -31,7 +31,6 @@ _ROUNDS = 3
 _COARSEST = 8  # pixels
 _MARGIN = 32  # pixels of the known around what is open
 _LARGEST = 3 * 2**19  # pixels worked; models found there serve a larger picture
-_BAND = 2**21  # pixels of the picture at a time
 
 
 def guided_matte(image: U8, trimap: F32, *, check: Callable[[], None] | None = None) -> F32:
@@ -48,8 +47,7 @@ def guided_matte(image: U8, trimap: F32, *, check: Callable[[], None] | None = N
     box = content.padded(_MARGIN).clamped(Extent.of(image))
     seen, place = image[box.slices], is_open[box.slices]
     models = _models(*_working(seen, alpha[box.slices], place), check or (lambda: None))
-    for rows in _bands(box.extent):
-        shown = _applied(models, seen, rows)
+    for rows, shown in models.in_bands(seen):
         part = alpha[box.slices][rows]
         part[place[rows]] = np.clip(shown[place[rows]], 0, 1)
     return alpha
@@ -132,27 +130,3 @@ def _compared(picture: F32, foreground: F32, background: F32) -> tuple[F32, F32]
 def _halved(x: F32) -> F32:
     size = ((x.shape[1] + 1) // 2, (x.shape[0] + 1) // 2)
     return np.asarray(cv2.resize(x, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _bands(extent: Extent) -> list[slice]:
-    rows = max(1, _BAND // extent.width)
-    return [slice(top, min(extent.height, top + rows)) for top in range(0, extent.height, rows)]
-
-
-def _applied(models: LinearModels, image: U8, rows: slice) -> F32:
-    """Alpha of a band of rows by models of the same or a smaller size."""
-    height, width = image.shape[:2]
-    found = Extent.of(models.offset)
-    if found == Extent(width, height):
-        part = LinearModels(models.slope[rows], models.offset[rows])
-    else:
-        y, x = np.arange(rows.start, rows.stop) + 0.5, np.arange(width) + 0.5
-        rows_of = (y * found.height / height - 0.5).astype(np.float32)
-        columns_of = (x * found.width / width - 0.5).astype(np.float32)
-        at_x, at_y = np.meshgrid(columns_of, rows_of)
-        slope, offset = (
-            cv2.remap(values, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for values in (models.slope, models.offset)
-        )
-        part = LinearModels(np.asarray(slope), np.asarray(offset))
-    return part.applied(to_float(image[rows]))

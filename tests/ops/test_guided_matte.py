@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from layerstudio.color import to_u8
 from layerstudio.errors import Cancelled
+from layerstudio.ops import guided
 from layerstudio.ops import guided_matte as module
 from layerstudio.ops.guided import linear_models
 from layerstudio.ops.guided_matte import guided_matte
@@ -42,7 +43,7 @@ def test_a_picture_larger_than_what_is_worked_gets_its_models(monkeypatch):
     picture, trimap, alpha = scene(2.0)
     whole = guided_matte(picture, trimap)
     monkeypatch.setattr(module, "_LARGEST", 80 * 95)
-    monkeypatch.setattr(module, "_BAND", 3000)
+    monkeypatch.setattr(guided, "_BAND", 3000)
     small = guided_matte(picture, trimap)
     is_open = trimap == 0.5
     assert 0 < np.abs(small - whole)[is_open].mean() < 0.04
