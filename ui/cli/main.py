@@ -21,6 +21,7 @@ from layerstudio.ui.cli import (
     methods,
     models,
     split,
+    stages,
     verify,
 )
 from layerstudio.ui.cli.boundary import show_tracebacks
@@ -42,6 +43,7 @@ app.command("export")(export.export)
 app.command("inspect")(inspecting.inspect)
 app.command("verify")(verify.verify)
 app.command("methods")(methods.methods)
+app.command("stages")(stages.stages)
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
