@@ -15,6 +15,14 @@ from tiny_layerdiffuse import FILES, write_layerdiffuse
 from tiny_mattes import write_big_lama, write_birefnet
 from tiny_multilayer import write_art, write_cld, write_inpaint_controlnet
 from tiny_qwen import write_qwen
+from tiny_segmenters import (
+    write_grounding_dino,
+    write_owlv2,
+    write_sam,
+    write_sam2,
+    write_sam3,
+    write_sam_package,
+)
 from tiny_single_files import write_ip_adapter
 
 from layerstudio.weights import registry
@@ -23,6 +31,9 @@ HALF = torch.float16
 MULTILAYER = {"art": write_art, "cld": write_cld, "flux-inpaint-alpha": write_inpaint_controlnet}
 
 MATTES = {"birefnet": write_birefnet, "lama": write_big_lama}
+
+SEGMENTERS = {"sam": write_sam, "sam2": write_sam2, "sam3": write_sam3}
+DETECTORS = {"grounding-dino": write_grounding_dino, "owlv2": write_owlv2}
 
 
 def write_row(checkpoint_id: str, folder: Path) -> Path:
@@ -39,6 +50,10 @@ def write_row(checkpoint_id: str, folder: Path) -> Path:
         return MATTES[row.family](folder)
     if row.family == "qwen-layered":
         return write_qwen(folder)
+    if row.id.startswith("sam-vit-"):
+        return write_sam_package(folder, row.patterns[0])
+    if row.family in SEGMENTERS | DETECTORS:
+        return (SEGMENTERS | DETECTORS)[row.family](folder)
     if row.kind == "base":
         return _write_base(row, folder)
     if row.kind == "vae":

@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from safetensors.torch import save_file
 from seeded import seeded_state
 from tiny_checkpoints import seeded
 from tiny_tokenizers import CLIP_TOKENS, write_clip_tokenizer
@@ -171,8 +172,66 @@ def write_owlv2(folder: Path, seed: int = 95) -> Path:
     )
     seeded(Owlv2ForObjectDetection(config), seed, 2.0).save_pretrained(folder)
     Owlv2ImageProcessor(size={"height": 48, "width": 48}).save_pretrained(folder)
+    _add_clip_tokenizer(folder, pad="!")
+    return folder
+
+
+def write_sam3(folder: Path, seed: int = 96) -> Path:
+    """As facebook/sam3: what finds concepts and what follows objects share one backbone."""
+    from transformers import Sam3ImageProcessor, Sam3VideoConfig, Sam3VideoModel
+
+    vision = {
+        "backbone_config": {
+            "model_type": "sam3_vit_model", "hidden_size": 16, "intermediate_size": 24,
+            "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 56, "patch_size": 14,
+            "window_size": 2, "global_attn_indexes": [1], "pretrain_image_size": 28,
+        },
+        "model_type": "sam3_vision_model", "fpn_hidden_size": 32,
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+    }  # fmt: skip
+    layers = {"hidden_size": 32, "num_layers": 1, "num_attention_heads": 8, "intermediate_size": 24}
+    text = {
+        "model_type": "clip_text_model", "vocab_size": CLIP_TOKENS, "hidden_size": 16,
+        "intermediate_size": 16, "projection_dim": 8, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "max_position_embeddings": 32, "hidden_act": "gelu",
+    }  # fmt: skip
+    config = Sam3VideoConfig(
+        detector_config={
+            "model_type": "sam3", "vision_config": vision, "text_config": text,
+            "geometry_encoder_config": layers, "detr_encoder_config": layers,
+            "detr_decoder_config": {**layers, "num_queries": 6},
+            "mask_decoder_config": {"hidden_size": 32, "num_attention_heads": 8},
+        },
+        tracker_config={
+            "model_type": "sam3_tracker_video", "vision_config": vision, "image_size": 56,
+            "prompt_encoder_config": {
+                "hidden_size": 32, "image_size": 56, "patch_size": 14, "mask_input_channels": 8,
+            },
+            "mask_decoder_config": {
+                "hidden_size": 32, "mlp_dim": 24, "num_attention_heads": 8,
+                "iou_head_hidden_dim": 16,
+            },
+            "memory_attention_hidden_size": 32, "memory_attention_num_layers": 1,
+            "memory_attention_feed_forward_hidden_size": 32, "memory_encoder_hidden_size": 32,
+            "memory_encoder_output_channels": 8, "mask_downsampler_embed_dim": 32,
+            "memory_fuser_embed_dim": 32, "memory_fuser_intermediate_dim": 32,
+            "memory_fuser_num_layers": 1, "memory_attention_rope_feat_sizes": [4, 4],
+        },
+        low_res_mask_size=16,
+    )  # fmt: skip
+    # save_pretrained would put the prefix of the tracker's names before them a second time.
+    network = seeded(Sam3VideoModel(config), seed, 1.5)
+    config.architectures = ["Sam3VideoModel"]
+    config.save_pretrained(folder)
+    state = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    Sam3ImageProcessor(size={"height": 56, "width": 56}).save_pretrained(folder)
+    _add_clip_tokenizer(folder)
+    return folder
+
+
+def _add_clip_tokenizer(folder: Path, **options: str) -> None:
     with TemporaryDirectory() as apart:
-        write_clip_tokenizer(Path(apart) / "words", pad="!")
+        write_clip_tokenizer(Path(apart) / "words", **options)
         for path in (Path(apart) / "words").iterdir():
             (folder / path.name).write_bytes(path.read_bytes())
-    return folder

@@ -80,14 +80,32 @@ class PublishedSam:
         extent = Extent.of(rgb)
         seen = self._pictures(images=bounded(rgb), return_tensors="pt")
         pixels = seen["pixel_values"].to(self._place.device, self.dtype)
-        with torch.inference_mode():
-            features = self.network.get_image_embeddings(pixels)
         if self._padded:
+            with torch.inference_mode():
+                features = self.network.get_image_embeddings(pixels)
             height, width = (int(side) for side in seen["reshaped_input_sizes"][0])
-            frame = Frame(extent, self._side, Extent(width, height))
-            return Look(self.network, features.float(), frame, Extent(width, height))
+            used = Extent(width, height)
+            return Look(self.network, features.float(), Frame(extent, self._side, used), used)
         square = Extent(self._side, self._side)
-        return Look(self.network, [level.float() for level in features], Frame(extent), square)
+        return Look(self.network, self._levels(pixels), Frame(extent), square)
+
+    def _levels(self, pixels: Tensor) -> list[Tensor]:
+        """The picture's features (1, c, h, w), from fine to coarse, the last marked as of a
+        picture that nothing was seen before.
+
+        Not the library's ``get_image_embeddings``: SAM 3 has a level more than is used, and that
+        one gets the mark there (transformers 5.23), as it is the last.
+        """
+        network = self.network
+        sizes = network.backbone_feature_sizes
+        with torch.inference_mode():
+            maps = network.get_image_features(pixels, return_dict=True).fpn_hidden_states
+            levels = [level.float() for level in maps[: len(sizes)]]  # (h * w, 1, c)
+            levels[-1] = levels[-1] + network.no_memory_embedding
+        return [
+            level.permute(1, 2, 0).reshape(1, -1, *size)
+            for level, size in zip(levels, sizes, strict=True)
+        ]
 
 
 class Look:

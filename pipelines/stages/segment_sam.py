@@ -15,6 +15,7 @@ from layerstudio.progress import CancelToken, ProgressCallback
 
 if TYPE_CHECKING:
     from layerstudio.pipelines.stages.mask_network import MaskNetwork
+    from layerstudio.pipelines.stages.sam3 import Sam3
 
 _SAM = "Kirillov et al., Segment Anything (arXiv:2304.02643)"
 _SAM2 = "Ravi et al., SAM 2: Segment Anything in Images and Videos (arXiv:2408.00714)"
@@ -131,3 +132,45 @@ class Sam2BasePlus(_BySam2):
 
 class Sam2Large(_BySam2):
     card = _card("sam2-large", "SAM 2.1, Hiera large", _SAM2)
+
+
+class Sam3Stage:
+    """By transformers; ``base`` is a folder in the layout of facebook/sam3."""
+
+    card = StageCard(
+        id="sam3",
+        kind="segment",
+        title="SAM 3, by names, boxes and points",
+        reference="Carion et al., SAM 3: Segment Anything with Concepts (arXiv:2511.16719)",
+        code_licence="Apache-2.0",
+        weights_licence="not recorded here (SAM License, the publisher's own)",
+        needs=("sam3",),
+        takes=(*_TAKES, "prompts"),
+    )
+
+    def __init__(self, network: Sam3) -> None:
+        self._network = network
+        self._pointed = _Prompted(network.pointed)
+
+    @classmethod
+    def open(cls, runtime: Runtime, base: str = "") -> Self:
+        """Raises ``MissingWeights``, ``UnreadableFile``, ``MismatchedWeights``, ``OutOfMemory``."""
+        from layerstudio.pipelines.stages.sam3 import Sam3
+
+        return cls(Sam3.open(base or cls.card.needs[0], runtime))
+
+    def segment(
+        self, rgb: U8, hints: Sequence[Hint], *, cancel: CancelToken
+    ) -> tuple[Segment, ...]:
+        """One segment for each hint, in their order; a hint has a box or a point."""
+        return self._pointed.segment(rgb, hints, cancel=cancel)
+
+    def everything(
+        self, rgb: U8, *, progress: ProgressCallback, cancel: CancelToken
+    ) -> tuple[Segment, ...]:
+        """All objects that it can tell apart, the largest first."""
+        return self._pointed.everything(rgb, progress=progress, cancel=cancel)
+
+    def named(self, rgb: U8, prompts: Sequence[str], *, cancel: CancelToken) -> tuple[Segment, ...]:
+        """Every instance of what the prompts name, labelled by them."""
+        return self._network.named(rgb, prompts, cancel)
