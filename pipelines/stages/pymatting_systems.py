@@ -77,8 +77,7 @@ def closed_form_colours(rgb: U8, alpha: F32, cancel: CancelToken) -> F32:
         return np.asarray(found, np.float32)
 
     mixed = (alpha > 0) & (alpha < 1)
-    tiles = tiles_around(mixed, side=_NEIGHBOURS = (20, 10)  # PyMatting's, near in colour and near in both
-_COLOUR_SIDE, context=_COLOUR_CONTEXT)
+    tiles = tiles_around(mixed, side=_COLOUR_SIDE, context=_COLOUR_CONTEXT)
     found = joined(tiles, Extent.of(rgb), work)
     return np.where(mixed[..., None], found, picture)
 
