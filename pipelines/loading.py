@@ -60,7 +60,7 @@ class Wanted:
 class _Idle:
     """What was made of a pipeline, and its networks, to see whether they are gone."""
 
-    wanted: Wanted
+    wanted: Hashable
     ready: Any
     networks: tuple[weakref.ref[nn.Module], ...]
 
@@ -72,7 +72,7 @@ class _Kept:
         self._lock = threading.Lock()
         self._idle: _Idle | None = None
 
-    def take(self, wanted: Wanted | None) -> _Idle | None:
+    def take(self, wanted: Hashable) -> _Idle | None:
         """What is idle if it is the one wanted; any other one is let go."""
         with self._lock:
             idle, self._idle = self._idle, None
@@ -88,6 +88,12 @@ class _Kept:
     def give_back(self, idle: _Idle) -> None:
         with self._lock:
             self._idle = idle
+
+    def networks(self) -> list[nn.Module]:
+        """Those of what is idle now."""
+        with self._lock:
+            references = self._idle.networks if self._idle else ()
+        return [module for network in references if (module := network()) is not None]
 
     def held(self, kind: str) -> int:
         with self._lock:
@@ -105,12 +111,19 @@ def borrowed(wanted: Wanted, make: Callable[[Any], T]) -> Iterator[T]:
 
     It is kept for the next run, unless this one fails. Raises as ``load`` does.
     """
-    idle = _kept.take(wanted)
+    with kept(wanted, lambda: load(wanted), make) as ready:
+        yield ready
+
+
+@contextmanager
+def kept(key: Hashable, read: Callable[[], Any], make: Callable[[Any], T]) -> Iterator[T]:
+    """As ``borrowed``, of the pipeline that ``read()`` loads; ``key`` is all that it depends on."""
+    idle = _kept.take(key)
     if idle is None:
-        pipeline = load(wanted)
+        pipeline = read()
         parts = pipeline.components.values()
         networks = tuple(weakref.ref(part) for part in parts if isinstance(part, nn.Module))
-        idle = _Idle(wanted, make(pipeline), networks)
+        idle = _Idle(key, make(pipeline), networks)
         del pipeline, parts
     try:
         yield idle.ready
@@ -124,6 +137,12 @@ def kept_bytes(kind: str) -> int:
     """What the kept pipeline's weights take on devices of a kind ("cpu", "cuda"): free for whoever
     takes it, or has it let go."""
     return _kept.held(kind)
+
+
+def idle_networks() -> list[nn.Module]:
+    """Those that are kept for the next run, and let go where it is another: their memory is free
+    for whatever comes."""
+    return _kept.networks()
 
 
 def forget() -> None:

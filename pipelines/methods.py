@@ -86,11 +86,14 @@ class GenerateMethod(Protocol):
 _METHODS: dict[str, str] = {
     "flat": "layerstudio.pipelines.flat.method:FlatMethod",
     "palette": "layerstudio.pipelines.colours.method_palette:PaletteMethod",
+    "unblend": "layerstudio.pipelines.colours.method_unblend:UnblendMethod",
     "cld": "layerstudio.pipelines.multilayer.method_cld:CldMethod",
+    "qwen-layered": "layerstudio.pipelines.qwen_layered.method:QwenLayeredMethod",
     "layerdiffuse-sdxl": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSDXL",
     "layerdiffuse-sd15": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSD15",
     "layerdiffuse-flux": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseFlux",
     "art": "layerstudio.pipelines.multilayer.method_art:ArtMethod",
+    "layeringdiff": "layerstudio.pipelines.layeringdiff.method:LayeringDiff",
 }
 DEFAULT_DECOMPOSE = "flat"
 DEFAULT_GENERATE = "layerdiffuse-sdxl"

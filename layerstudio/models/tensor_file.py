@@ -43,7 +43,7 @@ class _Place:
 
 
 class TensorFile(Mapping[str, Tensor]):
-    """Keys and shapes of a safetensors file at once; its tensors when they are asked for.
+    """Keys, shapes and types of a safetensors file at once; its tensors when they are asked for.
 
     Each read copies one tensor with an ordinary file read. A memory map would count every page
     touched as this process's memory for as long as the file is open. ``metadata`` is the header's
@@ -58,6 +58,7 @@ class TensorFile(Mapping[str, Tensor]):
         check_is_file(self.path)
         self.metadata, self._places = _header(self.path)
         self.shapes = {key: place.shape for key, place in self._places.items()}
+        self.dtypes = {key: place.dtype for key, place in self._places.items()}
 
     def __getitem__(self, key: str) -> Tensor:
         place = self._places[key]

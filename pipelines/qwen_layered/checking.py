@@ -15,7 +15,8 @@ from layerstudio.errors import InvalidRequest
 from layerstudio.generate_request import MAX_STEPS
 from layerstudio.geometry import Extent
 from layerstudio.pipelines.qwen_layered.buckets import bucket
-from layerstudio.pipelines.qwen_layered.published import MOST_LAYERS, MULTIPLE
+from layerstudio.pipelines.qwen_layered.counting import check_layers
+from layerstudio.pipelines.qwen_layered.published import MULTIPLE
 from layerstudio.pipelines.qwen_layered.words import Words
 from layerstudio.pipelines.steps import check_output_type
 
@@ -23,15 +24,6 @@ Texts = str | Sequence[str] | None
 Pictures = Image.Image | np.ndarray | Tensor | Sequence[Image.Image]
 
 _LONGEST_TEXT = 1024  # tokens: as diffusers' own pipeline
-
-
-def check_layers(layers: Any) -> None:
-    """Raises ``InvalidRequest`` unless it is 1 to 20."""
-    if isinstance(layers, bool) or not isinstance(layers, int) or not 1 <= layers <= MOST_LAYERS:
-        raise InvalidRequest(
-            f"Qwen-Image-Layered makes 1 to {MOST_LAYERS} layers, not {layers!r}.",
-            advice="Split a layer of the result again where more are wanted.",
-        )
 
 
 def check_call(

@@ -101,13 +101,13 @@ class LayeredPipeline(QwenImageLayeredPipeline):
         unwanted = Words.given(negative_prompt_embeds, negative_prompt_embeds_mask)
         pictures, prompts = one_for_each(listed(image), prompt, given)
         pictures, working = self._resized(pictures, resolution)
-        with released(self.text_encoder, device=self._execution_device):
-            length = max_sequence_length
-            given = given or self._words(pictures, prompts, length, use_en_prompt, cancel)
-            if negative_prompt is not None and true_cfg_scale > 1:
-                unwanted = Words.of([encoded(self, negative_prompt, length)] * len(pictures))
-        positive = given.repeated(num_images_per_prompt)
-        negative = unwanted.repeated(num_images_per_prompt) if unwanted else None
+        asked = negative_prompt if unwanted is None and true_cfg_scale > 1 else None
+        positive, negative = self._texts(
+            pictures, prompts, given, asked, max_sequence_length, use_en_prompt, cancel
+        )
+        positive = positive.repeated(num_images_per_prompt)
+        negative = negative or unwanted
+        negative = negative.repeated(num_images_per_prompt) if negative else None
         condition = self._condition(pictures, positive.embeds.dtype, num_images_per_prompt)
         noise = self._noise(working, layers, condition, generator, latents)
         prediction = Guided(
@@ -132,17 +132,6 @@ class LayeredPipeline(QwenImageLayeredPipeline):
             self.maybe_free_model_hooks()
         return output if return_dict else (output.images,)
 
-    def words(
-        self, prompts: Sequence[str], negative_prompt: str | None, length: int = TEXT_TOKENS
-    ) -> tuple[Words, Words | None]:
-        """Embeddings of prompts and of one that is shared, for a call without a text encoder."""
-        with torch.no_grad(), released(self.text_encoder, device=self._execution_device):
-            positive = Words.of([encoded(self, prompt, length) for prompt in prompts])
-            if negative_prompt is None:
-                return positive, None
-            row = encoded(self, negative_prompt, length)
-            return positive, Words.of([row] * len(prompts))
-
     def _resized(
         self, pictures: Sequence[Image.Image], resolution: int
     ) -> tuple[list[Image.Image], Extent]:
@@ -156,24 +145,33 @@ class LayeredPipeline(QwenImageLayeredPipeline):
         side = 2 * self.vae_scale_factor
         return working.height // side, working.width // side
 
-    def _words(
+    def _texts(
         self,
         pictures: Sequence[Image.Image],
         prompts: Sequence[str],
+        given: Words | None,
+        negative_prompt: str | None,
         length: int,
         english: bool,
         cancel: CancelToken,
-    ) -> Words:
-        rows = []
-        for picture, prompt in zip(pictures, prompts, strict=True):
+    ) -> tuple[Words, Words | None]:
+        """What was not given encoded, and captions written for empty prompts; afterwards a GPU is
+        rid of the text encoder."""
+        if given and negative_prompt is None:
+            return given, None
+
+        def row(picture: Image.Image, prompt: str) -> Tensor:
             cancel.check()
-            text = (
-                prompt
-                if prompt.strip()
-                else caption(self, picture, english=english, watch=lambda share: cancel.check())
-            )
-            rows.append(encoded(self, text, length))
-        return Words.of(rows)
+            if not prompt.strip():
+                prompt = caption(self, picture, english=english, watch=lambda _: cancel.check())
+            return encoded(self, prompt, length)
+
+        with released(self.text_encoder, device=self._execution_device):
+            positive = given or Words.of([*map(row, pictures, prompts)])
+            if negative_prompt is None:
+                return positive, None
+            negative = encoded(self, negative_prompt, length)
+            return positive, Words.of([negative] * len(pictures))
 
     def _condition(self, pictures: Sequence[Image.Image], dtype: torch.dtype, times: int) -> Tensor:
         """(b, n, 64): each picture's own latents as tokens, ``times`` times in a row."""
