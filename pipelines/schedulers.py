@@ -64,15 +64,19 @@ def check_scheduler(name: str, *, flow: bool) -> str:
     return spelled
 
 
+def scheduler_class(name: str) -> Any:
+    """diffusers' class of a name as the table spells it."""
+    import diffusers
+
+    return getattr(diffusers, (_DENOISING | _FLOWING)[name][0])
+
+
 def make_scheduler(name: str, config: Any) -> Any:
     """A new diffusers scheduler of that name with the noise schedule of ``config``.
 
     Karras sigmas are as the name says, whatever the model's own sampler did.
     """
-    import diffusers
-
-    class_name, options = (_DENOISING | _FLOWING)[name]
-    kind = getattr(diffusers, class_name)
+    kind, options = scheduler_class(name), (_DENOISING | _FLOWING)[name][1]
     if "use_karras_sigmas" in signature(kind.__init__).parameters:
         options = {"use_karras_sigmas": False, **options}
     return kind.from_config(config, **options)

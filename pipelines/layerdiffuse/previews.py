@@ -26,4 +26,8 @@ def preview_for(pipeline: Any, family: Family, runtime: ResolvedRuntime) -> Prev
         return TinyPreview(network.to(runtime.device))
     if runtime.offload != "none":
         return None
-    return fit_preview(pipeline.vae, pipeline.transparency_encoder, pipeline.transparency_decoder)
+    return fit_preview(
+        pipeline.vae,
+        getattr(pipeline, "transparency_encoder", None),  # diffusers' own pipelines have none
+        getattr(pipeline, "transparency_decoder", None),
+    )
