@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from layerstudio.pipelines.generate_options import GenerateOptions
     from layerstudio.pipelines.methods import MethodCard
     from layerstudio.pipelines.runtime import Runtime
+    from layerstudio.pipelines.stages.contracts import Segment
     from layerstudio.progress import CancelToken, Progress, ProgressCallback
     from layerstudio.requests import DecomposeRequest, LayerCount
     from layerstudio.settings import SettingValue
@@ -79,6 +80,7 @@ __all__ = [
     "Provenance",
     "Role",
     "Runtime",
+    "Segment",
     "TextContent",
     "UnreadableFile",
     "UnwritableFile",
@@ -88,6 +90,7 @@ __all__ = [
     "generate_many",
     "methods",
     "open",
+    "segment",
     "split",
 ]
 
@@ -106,6 +109,7 @@ _HOMES = {
     "layerstudio.models.transparent_vae": "TransparencyDecoder TransparencyEncoder",
     "layerstudio.pipelines.methods": "MethodCard",
     "layerstudio.pipelines.runtime": "Runtime",
+    "layerstudio.pipelines.stages.contracts": "Segment",
     "layerstudio.progress": "CancelToken Progress",
     "layerstudio.requests": "DecomposeRequest",
 }
@@ -225,6 +229,48 @@ def split(document: Document, layer: str | Sequence[int], **options: Any) -> Doc
     from layerstudio.pipelines.split import split as run
 
     return run(document, layer, **options)
+
+
+def segment(
+    image: PictureSource,
+    *,
+    boxes: Sequence[Bounds | tuple[int, int, int, int]] = (),
+    points: Sequence[tuple[int, int]] = (),
+    excluded_points: Sequence[tuple[int, int]] = (),
+    prompts: Sequence[str] = (),
+    segmenter: str = "auto",
+    detector: str = "auto",
+    base: str = "",
+    runtime: Runtime | None = None,
+    limits: Limits | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> tuple[Segment, ...]:
+    """The objects of a picture as masks at its own size.
+
+    Each box is an object, which points inside of it make clearer; so is each point in no box, and
+    each thing that a prompt names. With nothing given it is everything, the largest first.
+    ``segmenter`` and ``detector`` are ids of stages, "auto" the best whose weights are here;
+    ``base`` is a checkpoint of one's own for the segmenter. Where nothing is found, it is empty.
+
+    Raises ``UnreadableFile``, ``InvalidRequest`` for hints that contradict each other,
+    ``MissingWeights`` (its advice names the command that gets them), ``MismatchedWeights``,
+    ``OutOfMemory`` and, once ``cancel.cancel()`` was called, ``Cancelled``.
+    """
+    from layerstudio.geometry import Bounds
+    from layerstudio.pipelines.segmenting import Objects
+    from layerstudio.pipelines.segmenting import segment as run
+
+    wanted = Objects(
+        boxes=tuple(Bounds(*box) for box in boxes),
+        points=tuple(points),
+        excluded_points=tuple(excluded_points),
+        prompts=tuple(prompts),
+        segmenter=segmenter,
+        detector=detector,
+        base=base,
+    )
+    return run(image, wanted, runtime=runtime, limits=limits, progress=progress, cancel=cancel)
 
 
 def open(path: str | Path) -> Document:
