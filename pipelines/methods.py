@@ -87,6 +87,7 @@ _METHODS: dict[str, str] = {
     "flat": "layerstudio.pipelines.flat.method:FlatMethod",
     "palette": "layerstudio.pipelines.colours.method_palette:PaletteMethod",
     "unblend": "layerstudio.pipelines.colours.method_unblend:UnblendMethod",
+    "layerd": "layerstudio.pipelines.layerd.method:LayerdMethod",
     "cld": "layerstudio.pipelines.multilayer.method_cld:CldMethod",
     "qwen-layered": "layerstudio.pipelines.qwen_layered.method:QwenLayeredMethod",
     "layerdiffuse-sdxl": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSDXL",

@@ -9,7 +9,7 @@ from layerstudio.color import U8
 from layerstudio.document import Document, Layer
 from layerstudio.geometry import Extent
 from layerstudio.metrics.grouping import group_layers
-from layerstudio.ops.fill_smooth import fill_smooth
+from layerstudio.ops.fill import fill
 
 MATTE_SIDE = 512  # pixels that LayerD's network looks at
 SURE = (0.004, 0.985)  # a sigmoid never reaches 0 and 1
@@ -50,8 +50,8 @@ def seen(alpha: np.ndarray) -> np.ndarray:
 
 
 def rough_fill(rgb: U8, holes: np.ndarray) -> U8:
-    """As inpainting networks fill flat ground: the right colours, a few levels off."""
-    filled = fill_smooth(rgb, holes)
+    """As inpainting networks fill designs: edges go on, and colours are a few levels off."""
+    filled = fill(rgb, holes).image
     rng = np.random.default_rng(0)
     off = cv2.GaussianBlur(rng.normal(0, 30, rgb.shape).astype(np.float32), (0, 0), 4)
     filled[holes] = np.clip(filled + off, 0, 255).astype(np.uint8)[holes]
