@@ -1,0 +1,119 @@
+"""Gaussian models of the colours of layers, estimated from a picture's own colours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.color import F32, LUMA
+from layerstudio.ops.colour_bins import ColourBins
+
+_LIGHTNESS = 0.35  # weight of lightness beside hue and chroma: shades of one colour stay together
+_NEW = 0.07  # OKLab distance, lightness weighed down, from which a group is one of its own
+_MOST = 6  # groups chosen by themselves
+_ROUNDS = 12
+_NARROW, _WIDE = 5.0 / 255.0, 16.0 / 255.0  # deviations of a flat colour: noise, and shading
+_DARKER, _LIGHTER = 0.03, 0.03  # luminance from which a colour is shade or light on its base
+_EDGE = 0.3  # quantile of strength that counts as full shade or light
+
+
+class Groups(NamedTuple):
+    """``bases`` (g, 3): what each group's pixels have most often; ``owner`` (n,) of each bin."""
+
+    bases: F32
+    owner: NDArray[np.intp]
+
+
+def grouped(bins: ColourBins, wanted: int | None = None) -> Groups:
+    """Colours of like hue and chroma together, largest group first; light and shade of a colour
+    belong to it. ``wanted`` groups, or as many as lie apart, at most 6."""
+    points = oklab(bins.colours) * np.array([_LIGHTNESS, 1, 1], np.float32)
+    counts = bins.counts.astype(np.float64)
+    centres = [points[int(np.argmax(counts))]]
+    most = min(_MOST if wanted is None else wanted, len(points))
+    while len(centres) < most:
+        away = np.min([np.linalg.norm(points - centre, axis=1) for centre in centres], axis=0)
+        if wanted is None and float(away.max()) < _NEW:
+            break
+        # The fourth root favours colours that are rare but far, as accents are.
+        centres.append(points[int(np.argmax(away * counts**0.25))])
+    owner = _settled(points, counts, np.array(centres))
+    sizes = np.bincount(owner, counts, len(centres))
+    order = [int(index) for index in np.argsort(-sizes, kind="stable") if sizes[index] > 0]
+    bases = [bins.colours[_commonest(counts, owner == index)] for index in order]
+    rank = np.zeros(len(centres), np.intp)
+    rank[order] = np.arange(len(order))
+    return Groups(np.array(bases, np.float32), rank[owner])
+
+
+def covariance_of(bins: ColourBins, members: NDArray[np.bool_], mean: F32) -> F32:
+    """(3, 3) of the members around ``mean``, deviations held to those of one flat colour."""
+    off = (bins.colours[members] - mean).astype(np.float64)
+    weights = bins.counts[members].astype(np.float64)
+    spread = np.einsum("n,ni,nj->ij", weights, off, off) / max(float(weights.sum()), 1.0)
+    values, axes = np.linalg.eigh(spread)
+    held = np.clip(values, _NARROW**2, _WIDE**2)
+    return ((axes * held) @ axes.T).astype(np.float32)
+
+
+def shade_colour(bins: ColourBins, groups: Groups) -> F32:
+    """(3,) a colour that, multiplied, makes the bases as dark and as tinted as they become."""
+    base = np.maximum(groups.bases[groups.owner], 1e-3)
+    darkening = np.clip(1 - bins.colours / base, 0, 1)
+    return 1 - _tint(darkening, (base - bins.colours) @ LUMA > _DARKER, bins.counts)
+
+
+def light_colour(bins: ColourBins, groups: Groups) -> F32:
+    """(3,) a colour that, screened, makes the bases as light and as tinted as they become."""
+    base = np.minimum(groups.bases[groups.owner], 1 - 1e-3)
+    lightening = np.clip((bins.colours - base) / (1 - base), 0, 1)
+    return _tint(lightening, (bins.colours - base) @ LUMA > _LIGHTER, bins.counts)
+
+
+def oklab(colours: F32) -> F32:
+    """sRGB (n, 3) in [0, 1] to OKLab (Ottosson 2020)."""
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T, np.float32)
+
+
+_TO_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_TO_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+
+
+def _settled(points: F32, counts: NDArray, centres: NDArray) -> NDArray[np.intp]:
+    """Lloyd's k-means from given centres; the owner of each point."""
+    owner = np.zeros(len(points), np.intp)
+    for _ in range(_ROUNDS):
+        owner = np.square(points[:, None] - centres).sum(axis=2).argmin(axis=1)
+        for index in range(len(centres)):
+            mine = owner == index
+            if mine.any():
+                centres[index] = np.average(points[mine], axis=0, weights=counts[mine])
+    return owner
+
+
+def _commonest(counts: NDArray, members: NDArray[np.bool_]) -> int:
+    return int(np.argmax(np.where(members, counts, -1)))
+
+
+def _tint(strength: F32, chosen: NDArray[np.bool_], counts: NDArray) -> F32:
+    """The mean direction of a change, as strong as its strongest pixels; neutral where none are."""
+    if not chosen.any():
+        return np.full(3, 0.9, np.float32)
+    mean = np.average(strength[chosen], axis=0, weights=counts[chosen])
+    most = float(np.quantile(strength[chosen].max(axis=1), 1 - _EDGE))
+    return np.asarray(np.clip(mean / max(float(mean.max()), 1e-3) * max(most, 0.5), 0, 1), np.float32)
