@@ -11,6 +11,7 @@ from tiny_checkpoints import (
     write_sdxl,
     write_taesd,
 )
+from tiny_depth import write_depth_anything, write_dpt, write_vitmatte
 from tiny_layerdiffuse import FILES, write_layerdiffuse
 from tiny_mattes import write_big_lama, write_birefnet
 from tiny_multilayer import write_art, write_cld, write_inpaint_controlnet
@@ -30,7 +31,7 @@ from layerstudio.weights import registry
 HALF = torch.float16
 MULTILAYER = {"art": write_art, "cld": write_cld, "flux-inpaint-alpha": write_inpaint_controlnet}
 
-MATTES = {"birefnet": write_birefnet, "lama": write_big_lama}
+MATTES = {"birefnet": write_birefnet, "lama": write_big_lama, "vitmatte": write_vitmatte}
 
 SEGMENTERS = {"sam": write_sam, "sam2": write_sam2, "sam3": write_sam3}
 DETECTORS = {"grounding-dino": write_grounding_dino, "owlv2": write_owlv2}
@@ -48,6 +49,10 @@ def write_row(checkpoint_id: str, folder: Path) -> Path:
         return MULTILAYER[row.id](folder)
     if row.family in MATTES:
         return MATTES[row.family](folder)
+    if row.family == "depth-anything":
+        return write_depth_anything(folder)
+    if row.family == "dpt":
+        return write_dpt(folder, hybrid="hybrid" in row.id)
     if row.family == "qwen-layered":
         return write_qwen(folder)
     if row.id.startswith("sam-vit-"):

@@ -65,9 +65,15 @@ def parameters_in(folder: Path) -> int:
 
 
 def load_network(
-    kind: type[Any], folder: Path, what: str, *, dtype: torch.dtype = torch.float32
+    kind: type[Any],
+    folder: Path,
+    what: str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    idle: tuple[str, ...] = (),
 ) -> Any:
     """A network of transformers on the CPU, ready to run; every tensor of it comes from the files.
+    What begins with one of ``idle`` is never used, and may be missing or be there.
 
     Raises ``UnreadableFile``, ``OutOfMemory``, and ``MismatchedWeights`` naming the first five
     differences.
@@ -81,8 +87,10 @@ def load_network(
             output_loading_info=True,
         )
     differences = [*_misshapen(told["mismatched_keys"])]
-    differences += [f"{key} is missing" for key in sorted(told["missing_keys"])]
-    differences += [f"{key} is unexpected" for key in sorted(told["unexpected_keys"])]
+    for key, how in ("missing_keys", "missing"), ("unexpected_keys", "unexpected"):
+        differences += [
+            f"{name} is {how}" for name in sorted(told[key]) if not name.startswith(idle)
+        ]
     if differences:
         rest = len(differences) - _SHOWN
         more = f"; and {rest:,} more" if rest > 0 else ""
