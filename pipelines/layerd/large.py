@@ -91,7 +91,7 @@ def _part(pixels: Pixels, box: Bounds, factor: int) -> Pixels:
     wanted = _times(box, factor)
     there = wanted.clamped(Extent.of(pixels))
     more = ((0, wanted.height - there.height), (0, wanted.width - there.width), (0, 0))
-    return np.pad(pixels[there.slices], more, mode="edge")
+    return to_depth(np.pad(pixels[there.slices], more, mode="edge"), pixels.dtype)
 
 
 def _scaled_text(text: TextContent, factor: int) -> TextContent:

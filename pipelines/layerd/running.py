@@ -44,7 +44,7 @@ def run(
     progress: ProgressCallback,
     cancel: CancelToken,
 ) -> Document:
-    """The document of ``picture``. Raises what loading raises, ``OutOfMemory`` and ``Cancelled``."""
+    """The document of ``picture``; raises what loading does, ``OutOfMemory`` and ``Cancelled``."""
     watch = _Watch(progress, cancel)
     make = _published if request.settings.flag("parity") else _bettered
     layers, notes = make(request, picture, runtime, watch)
