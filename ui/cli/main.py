@@ -20,6 +20,7 @@ from layerstudio.ui.cli import (
     inspecting,
     methods,
     models,
+    segment,
     split,
     stages,
     verify,
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("generate")(generate.generate)
 app.command("decompose")(decompose.decompose)
 app.command("batch")(batch.batch)
+app.command("segment")(segment.segment)
 app.command("split")(split.split)
 app.command("export")(export.export)
 app.command("inspect")(inspecting.inspect)
