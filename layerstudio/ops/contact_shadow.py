@@ -21,7 +21,9 @@ from layerstudio.ops.fill_smooth import fill_smooth
 
 Mask = NDArray[np.bool_]
 
-_REACH_SHARE = 0.4  # of the square root of the object's area: how far a contact shadow is looked for
+_REACH_SHARE = (
+    0.4  # of the square root of the object's area: how far a contact shadow is looked for
+)
 _LEAST_REACH, _MOST_REACH = 8, 96  # pixels
 _BASE_SHARE = 0.35  # of the object's height, its lower part
 _LEAST_OBJECT = 64  # pixels; below, there is no room for a shadow
@@ -57,7 +59,9 @@ def contact_shadow(rgb: U8, caster: Mask, objects: Mask) -> ContactShadow | None
         return None
     reach = int(np.clip(_REACH_SHARE * np.sqrt(caster.sum()), _LEAST_REACH, _MOST_REACH))
     place = box.padded(2 * reach).clamped(Extent.of(rgb))
-    found = _Look.at(to_float(rgb[place.slices]), caster[place.slices], objects[place.slices], reach)
+    found = _Look.at(
+        to_float(rgb[place.slices]), caster[place.slices], objects[place.slices], reach
+    )
     if found is None or not found.is_shadow():
         return None
     alpha = found.alpha()
@@ -137,13 +141,16 @@ class _Look:
         dark = fill_smooth(dark[..., None], self.objects)[..., 0]
         return np.clip(1.0 - np.exp(-dark), 0.0, _DARKEST).astype(np.float32)
 
-
     def _most(self) -> F32:
         """(h, w): how dark it may be at each distance from the base. The typical course of the
         darkening, made to fall; the ground's own dark patches stand out of it."""
         steps = np.linspace(0.0, self.reach, _STEPS + 1)
-        rings = [self.zone & (self.away > low) & (self.away <= high) for low, high in pairwise(steps)]
-        typical = [float(np.median(self.darkening[ring])) if ring.any() else np.inf for ring in rings]
+        rings = [
+            self.zone & (self.away > low) & (self.away <= high) for low, high in pairwise(steps)
+        ]
+        typical = [
+            float(np.median(self.darkening[ring])) if ring.any() else np.inf for ring in rings
+        ]
         falling = np.maximum(np.minimum.accumulate(typical), 0.0)
         falling[np.isinf(falling)] = 0.0
         centres = (steps[:-1] + steps[1:]) / 2

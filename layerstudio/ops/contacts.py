@@ -14,6 +14,7 @@ from layerstudio.geometry import Extent
 Labels = NDArray[np.int32]
 Points = NDArray[np.intp]
 _MOST_POINTS = 48  # along one contour or at its ends: more says nothing new
+_NONE = np.iinfo(np.int16).max  # above every label
 _LEAST_RADIUS, _MOST_RADIUS = 4, 24  # pixels: below, a disc is all staircase
 _RADIUS_SHARE = 0.12  # of the square root of the smaller region's area
 
@@ -51,6 +52,18 @@ def grown(labels: Labels, reach: int) -> Labels:
     owner = np.zeros(known.size + 1, np.int32)
     owner[nearest.ravel()[known]] = labels.ravel()[known]
     return np.where(away <= reach, owner[nearest], 0).astype(np.int32)
+
+
+def seams_closed(labels: Labels, reach: int) -> Labels:
+    """What lies between two regions no more than about ``reach`` pixels from both goes to the
+    nearer: segmenters leave seams that belong to nothing."""
+    assert labels.max(initial=0) < _NONE, "too many regions"
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
+    some = labels.astype(np.int16)
+    most = cv2.dilate(some, disc)
+    least = cv2.erode(np.where(labels == 0, _NONE, some).astype(np.int16), disc)
+    seam = (labels == 0) & (least < _NONE) & (most != least)
+    return np.where(seam, grown(labels, 2 * reach), labels).astype(np.int32)
 
 
 def contacts_of(labels: Labels) -> tuple[Contact, ...]:

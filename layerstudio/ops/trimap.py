@@ -36,7 +36,9 @@ def trimap_of(mask: Mask, radius: float, *, sure_outside: Mask | None = None) ->
     Thin parts keep half of their width as foreground. ``sure_outside`` (h, w) is 0 whatever the
     band says, and what lies beside it keeps its 1: there another object hides this one.
     """
-    inside = cv2.distanceTransform(_padded(mask), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    inside = np.asarray(cv2.distanceTransform(_padded(mask), cv2.DIST_L2, 5), np.float32)[
+        1:-1, 1:-1
+    ]
     outside = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, 5)
     trimap = np.full(mask.shape, 0.5, np.float32)
     depth = np.minimum(radius, _half_width(inside, radius) * (1 - _CORE))
@@ -51,7 +53,7 @@ def trimap_of(mask: Mask, radius: float, *, sure_outside: Mask | None = None) ->
 
 def _padded(mask: Mask) -> NDArray[np.uint8]:
     """The picture's border is no outline: what it cuts off goes on."""
-    return cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return np.pad(mask.view(np.uint8), 1, mode="edge")
 
 
 def _half_width(inside: F32, radius: float) -> F32:

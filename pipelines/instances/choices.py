@@ -19,7 +19,7 @@ _PREFERRED: Mapping[StageKind, tuple[str, ...]] = {
     "detect": ("grounding-dino-base", "owlv2-base", "grounding-dino-tiny"),
     "depth": ("depth-anything-v2-large", "depth-anything-v2-base", "depth-anything-v2-small"),
     "matte": ("vitmatte-small", "guided"),
-    "foreground": ("fast",),
+    "foreground": ("pyramid-colours",),
     "complete": ("lama", "flat-fill"),
 }
 _SUMMARIES: Mapping[StageKind, str] = {

@@ -19,9 +19,10 @@ from math import hypot
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from layerstudio.geometry import Bounds, Extent
+from layerstudio.ops.contacts import seams_closed
+from layerstudio.ops.occlusion import SEAM
 from layerstudio.pipelines.stages.contracts import Mask, Segment
 
 MOST_OBJECTS = 24  # chosen by itself; a photograph with more is a crowd or a pattern
@@ -79,7 +80,7 @@ def _without_islands(mask: Mask) -> Mask:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     if count <= 2:
         return mask
-    areas = stats[:, cv2.CC_STAT_AREA]
+    areas = np.asarray(stats[:, cv2.CC_STAT_AREA], np.int64)
     areas[0] = 0
     return (areas >= _ISLAND * areas.max())[labels] & mask
 
@@ -170,21 +171,16 @@ def _rank(one: Candidate, extent: Extent) -> tuple[bool, float, Bounds]:
 
 
 def _disjoint(found: Sequence[Candidate], extent: Extent) -> tuple[Candidate, ...]:
-    """Rule 7; what nothing is left of goes."""
-    owner = np.full(extent.shape, -1, np.int16)
+    """Rule 7, and seams between two go to the nearer; what nothing is left of goes."""
+    labels = np.zeros(extent.shape, np.int32)
     for index in sorted(range(len(found)), key=lambda index: -found[index].segment.area):
         segment = found[index].segment
-        owner[segment.bounds.slices][segment.mask] = index
+        labels[segment.bounds.slices][segment.mask] = index + 1
+    labels = seams_closed(labels, SEAM)
     kept = []
     for index, one in enumerate(found):
-        left = _owned(owner, index, one.segment)
+        mask = labels == index + 1
+        left = cleaned(Segment.of_mask(mask, one.segment.label, one.segment.score))
         if not left.is_empty:
             kept.append(replace(one, segment=left))
     return tuple(kept)
-
-
-def _owned(owner: NDArray[np.int16], index: int, segment: Segment) -> Segment:
-    mask = owner[segment.bounds.slices] == index
-    tight = Bounds.of_mask(mask)
-    bounds = tight.moved(segment.bounds.x, segment.bounds.y) if mask.any() else tight
-    return cleaned(replace(segment, bounds=bounds, mask=mask[tight.slices]))

@@ -13,7 +13,7 @@ from layerstudio.geometry import Bounds, Extent
 from layerstudio.ops.bleed import bleed
 from layerstudio.picture import Picture
 from layerstudio.pipelines.enlarging import scaled
-from layerstudio.pipelines.stages.contracts import Hint, Mask
+from layerstudio.pipelines.stages.contracts import Hint, Mask, Segment
 
 _BAND_ROWS = 256
 _BLEED = 64  # pixels around what shows, in which its colours go on
@@ -37,7 +37,8 @@ class Working:
         small = _shrunk(picture.pixels, bounded(picture.extent, side))
         seen = small[..., 3] > 0
         opaque = small if seen.all() else bleed(small, _BLEED)
-        return cls(np.ascontiguousarray(opaque[..., :3]), seen, picture.extent)
+        rgb = np.ascontiguousarray(opaque[..., :3], np.uint8)
+        return cls(rgb, seen, picture.extent)
 
     @property
     def extent(self) -> Extent:
@@ -69,6 +70,13 @@ class Working:
             label=hint.label,
             score=hint.score,
         )
+
+    def shown(self, segment: Segment) -> Segment:
+        """``segment`` without what is transparent."""
+        if self.seen.all() or segment.is_empty:
+            return segment
+        seen = segment.on_canvas(self.extent) & self.seen
+        return Segment.of_mask(seen, segment.label, segment.score)
 
     def full_place(self, box: Bounds) -> Bounds:
         """``box`` of this size on the picture, widened to whole pixels."""
