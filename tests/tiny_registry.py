@@ -12,6 +12,7 @@ from tiny_checkpoints import (
     write_taesd,
 )
 from tiny_depth import write_depth_anything, write_dpt, write_vitmatte
+from tiny_inpainting import write_flux_fill, write_sdxl_inpaint
 from tiny_layerdiffuse import FILES, write_layerdiffuse
 from tiny_mattes import write_big_lama, write_birefnet
 from tiny_multilayer import write_art, write_cld, write_inpaint_controlnet
@@ -49,6 +50,10 @@ def write_row(checkpoint_id: str, folder: Path) -> Path:
         return MULTILAYER[row.id](folder)
     if row.family in MATTES:
         return MATTES[row.family](folder)
+    if row.id == "sdxl-inpaint":
+        return write_sdxl_inpaint(folder, dtype=HALF, variant=row.variant)
+    if row.id == "flux-fill":
+        return write_flux_fill(folder, dtype=torch.bfloat16)
     if row.family == "depth-anything":
         return write_depth_anything(folder)
     if row.family == "dpt":

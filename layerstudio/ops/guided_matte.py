@@ -15,6 +15,7 @@ import numpy as np
 
 from layerstudio.color import F32, U8, to_float
 from layerstudio.geometry import Bounds, Extent
+from layerstudio.ops.carried import carried, halved
 from layerstudio.ops.guided import LinearModels, linear_models
 from layerstudio.ops.unblend import dot
 
@@ -72,8 +73,8 @@ def _models(picture: F32, known: F32, front: F32, check: Callable[[], None]) -> 
     for _ in range(_ROUNDS):
         check()
         behind = known - front
-        foreground = _filled(picture, front + unknown * alpha**_SURE)
-        background = _filled(picture, behind + unknown * (1 - alpha) ** _SURE)
+        foreground = carried(picture, front + unknown * alpha**_SURE)
+        background = carried(picture, behind + unknown * (1 - alpha) ** _SURE)
         seen, confidence = _compared(picture, foreground, background)
         wanted = front + unknown * (confidence * seen + (1 - confidence) * alpha)
         weight = known + unknown * _EXPLAINED * (confidence + _LEAST)
@@ -87,7 +88,7 @@ def _spread(picture: F32, known: F32, front: F32, check: Callable[[], None]) -> 
     """What is known carried into what is open, from coarse to fine along the picture's edges."""
     levels = [(picture, known, front)]
     while min(levels[-1][1].shape) > _COARSEST:
-        levels.append(tuple(_halved(x) for x in levels[-1]))
+        levels.append(tuple(halved(x) for x in levels[-1]))
     share = float(levels[-1][2].sum() / max(float(levels[-1][1].sum()), 1e-6))
     alpha = np.full(levels[-1][1].shape, share, np.float32)
     for guide, sure, fore in reversed(levels):
@@ -100,22 +101,6 @@ def _spread(picture: F32, known: F32, front: F32, check: Callable[[], None]) -> 
     return alpha
 
 
-def _filled(picture: F32, weight: F32) -> F32:
-    """(h, w, 3): the colour of what has weight, carried on to where nothing has."""
-    levels = [(picture * weight[..., None], weight)]
-    while min(levels[-1][1].shape) > 1:
-        levels.append(tuple(_halved(x) for x in levels[-1]))
-    total, share = levels[-1]
-    colour = np.broadcast_to(
-        total.sum(axis=(0, 1)) / max(float(share.sum()), 1e-6), total.shape
-    ).astype(np.float32)
-    for total, share in reversed(levels[:-1]):
-        height, width = share.shape
-        below = cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR)
-        colour = total + (1 - share[..., None]) * cv2.blur(below, (3, 3))
-    return colour
-
-
 def _compared(picture: F32, foreground: F32, background: F32) -> tuple[F32, F32]:
     """Alpha by projection on the line between both colours, and confidence in [0, 1]: they must be
     apart, and the pixel near that line."""
@@ -125,8 +110,3 @@ def _compared(picture: F32, foreground: F32, background: F32) -> tuple[F32, F32]
     lacking = off - alpha[..., None] * axis
     near = np.exp(-dot(lacking, lacking) / _OFF**2)
     return alpha, length / (length + _APART**2) * near
-
-
-def _halved(x: F32) -> F32:
-    size = ((x.shape[1] + 1) // 2, (x.shape[0] + 1) // 2)
-    return np.asarray(cv2.resize(x, size, interpolation=cv2.INTER_AREA), np.float32)

@@ -33,6 +33,8 @@ _STAGES: dict[str, str] = {
     "dpt-large": f"{_HERE}.depth_estimation:DptLarge",
     "dpt-hybrid-midas": f"{_HERE}.depth_estimation:DptHybrid",
     "lama": f"{_HERE}.complete_lama:LamaCompleter",
+    "sdxl-inpaint": f"{_HERE}.complete_diffusion:SdxlInpaint",
+    "flux-fill": f"{_HERE}.complete_diffusion:FluxFill",
     "flat-fill": f"{_HERE}.complete_flat:FlatCompleter",
     "sam-vit-b": f"{_HERE}.segment_sam:SamVitB",
     "sam-vit-l": f"{_HERE}.segment_sam:SamVitL",
