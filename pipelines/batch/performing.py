@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -80,18 +81,26 @@ class Made:
     seconds: float
 
 
-def perform(work: Work, setup: Setup) -> Result:
+def perform(work: Work, setup: Setup, copy: Path | None = None) -> Result:
     """All three steps one after the other."""
-    found = read(work, setup)
+    found = read(work, setup, copy)
     if isinstance(found, Result):
         return found
     made = make(found, setup)
     return made if isinstance(made, Result) else store(made, setup)
 
 
-def read(work: Work, setup: Setup) -> Read | Result:
-    """The picture or file of a work."""
-    return _guarded(work, lambda: Read(work, _source(work, setup.limits)))
+def read(work: Work, setup: Setup, copy: Path | None = None) -> Read | Result:
+    """The picture or file of a work; ``copy`` is where its source lies on this machine, if that is
+    not where the work says."""
+    return _guarded(work, lambda: Read(work, _source(work, setup.limits, copy)))
+
+
+def bytes_of(work: Work, limits: Limits) -> bytes | Result | None:
+    """The source of a work to send to another machine; None for what that reaches by itself."""
+    if not work.source or places.is_address(work.source):
+        return None
+    return _guarded(work, lambda: places.read(work.source, limits))
 
 
 def make(found: Read, setup: Setup) -> Made | Result:
@@ -157,27 +166,27 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _source(work: Work, limits: Limits) -> Picture | Document | None:
+def _source(work: Work, limits: Limits, copy: Path | None) -> Picture | Document | None:
     if work.task == "generate":
         return None
-    if work.task == "convert":
-        return _layered(work.source, limits)
-    if not places.is_address(work.source):
-        return read_picture(work.source, limits)
-    picture = read_picture(places.read(work.source, limits), limits)
-    return replace(picture, source=places.shown(work.source))
+    with _on_disk(work.source, limits, copy) as path:
+        if work.task == "convert":
+            document = open_document(path, limits)
+            stem = Path(places.name_of(work.source)).stem
+            return replace(document, metadata={"title": stem, **document.metadata})
+        return replace(read_picture(path, limits), source=places.shown(work.source))
 
 
-def _layered(source: str, limits: Limits) -> Document:
-    if not places.is_address(source):
-        document = open_document(source, limits)
-    else:
-        with tempfile.TemporaryDirectory(prefix="layerstudio-") as folder:
-            copy = Path(folder) / places.name_of(source)
-            copy.write_bytes(places.read(source, limits))
-            document = open_document(copy, limits)
-    stem = Path(places.name_of(source)).stem
-    return replace(document, metadata={"title": stem, **document.metadata})
+@contextmanager
+def _on_disk(source: str, limits: Limits, copy: Path | None) -> Iterator[Path]:
+    """Where a source can be opened: readers of layered files want a file with its own name."""
+    if copy is not None or not places.is_address(source):
+        yield copy or Path(source)
+        return
+    with tempfile.TemporaryDirectory(prefix="layerstudio-") as folder:
+        fetched = Path(folder) / places.name_of(source)
+        fetched.write_bytes(places.read(source, limits))
+        yield fetched
 
 
 def _document(found: Read, setup: Setup) -> Document:
@@ -193,19 +202,20 @@ def _document(found: Read, setup: Setup) -> Document:
     return source
 
 
+def failed(work: Work, error: Exception) -> Result:
+    """What went wrong, judged."""
+    trouble, message = _explained(error)
+    details = "".join(traceback.format_exception(error)) if trouble == "fault" else ""
+    return Result(
+        work.key, trouble=trouble, message=message, details=details, peak_bytes=peak_memory()
+    )
+
+
 def _guarded(work: Work, step: Callable[[], T]) -> T | Result:
     try:
         return step()
     except Exception as error:
-        trouble, message = _explained(error)
-        details = "".join(traceback.format_exception(error)) if trouble == "fault" else ""
-        return Result(
-            work.key,
-            trouble=trouble,
-            message=message,
-            details=details,
-            peak_bytes=peak_memory(),
-        )
+        return failed(work, error)
 
 
 def _explained(error: Exception) -> tuple[Trouble, str]:
