@@ -13,10 +13,11 @@ from layerstudio.ops.colour_bins import ColourBins
 _LIGHTNESS = 0.35  # weight of lightness beside hue and chroma: shades of one colour stay together
 _NEW = 0.07  # OKLab distance, lightness weighed down, from which a group is one of its own
 _MOST = 6  # groups chosen by themselves
+_RARITY = 0.1  # power of a colour's count in the choice of a new group
 _ROUNDS = 12
 _NARROW, _WIDE = 5.0 / 255.0, 16.0 / 255.0  # deviations of a flat colour: noise, and shading
 _DARKER, _LIGHTER = 0.03, 0.03  # luminance from which a colour is shade or light on its base
-_EDGE = 0.3  # quantile of strength that counts as full shade or light
+_DEPTH = 0.9  # of the darkest channel of a shade: black would take all colour away
 
 
 class Groups(NamedTuple):
@@ -37,8 +38,8 @@ def grouped(bins: ColourBins, wanted: int | None = None) -> Groups:
         away = np.min([np.linalg.norm(points - centre, axis=1) for centre in centres], axis=0)
         if wanted is None and float(away.max()) < _NEW:
             break
-        # The fourth root favours colours that are rare but far, as accents are.
-        centres.append(points[int(np.argmax(away * counts**0.25))])
+        # A small power of the count: colours that are rare but far are accents, not noise.
+        centres.append(points[int(np.argmax(away * counts**_RARITY))])
     owner = _settled(points, counts, np.array(centres))
     sizes = np.bincount(owner, counts, len(centres))
     order = [int(index) for index in np.argsort(-sizes, kind="stable") if sizes[index] > 0]
@@ -62,7 +63,7 @@ def shade_colour(bins: ColourBins, groups: Groups) -> F32:
     """(3,) a colour that, multiplied, makes the bases as dark and as tinted as they become."""
     base = np.maximum(groups.bases[groups.owner], 1e-3)
     darkening = np.clip(1 - bins.colours / base, 0, 1)
-    return 1 - _tint(darkening, (base - bins.colours) @ LUMA > _DARKER, bins.counts)
+    return 1 - _DEPTH * _tint(darkening, (base - bins.colours) @ LUMA > _DARKER, bins.counts)
 
 
 def light_colour(bins: ColourBins, groups: Groups) -> F32:
@@ -111,9 +112,9 @@ def _commonest(counts: NDArray, members: NDArray[np.bool_]) -> int:
 
 
 def _tint(strength: F32, chosen: NDArray[np.bool_], counts: NDArray) -> F32:
-    """The mean direction of a change, as strong as its strongest pixels; neutral where none are."""
+    """The direction of a change, its strongest channel 1, halfway to neutral: what one shade falls
+    on has many colours, and what is special to one of them is no tint."""
     if not chosen.any():
-        return np.full(3, 0.9, np.float32)
+        return np.ones(3, np.float32)
     mean = np.average(strength[chosen], axis=0, weights=counts[chosen])
-    most = float(np.quantile(strength[chosen].max(axis=1), 1 - _EDGE))
-    return np.asarray(np.clip(mean / max(float(mean.max()), 1e-3) * max(most, 0.5), 0, 1), np.float32)
+    return np.asarray(0.5 + 0.5 * mean / max(float(mean.max()), 1e-3), np.float32)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import convolve1d
 
 from layerstudio.color import F32
 
@@ -16,24 +17,40 @@ class ColourTable:
     """A map from colours to (m,) values, trilinear between the corners of 32 cells a channel."""
 
     def __init__(self) -> None:
-        self._seen = np.zeros((_CELLS,) * 3, bool)
+        self._seen = np.zeros((_CELLS,) * 3, np.int64)  # colours noted in each cell
         self._values = np.zeros(((_CELLS + 1) ** 3, 0), np.float32)
 
     def note(self, colours: F32) -> None:
         """Colours (n, 3) in [0, 1] that will be asked for."""
-        red, green, blue = _cells(colours)[0].T
-        self._seen[red, green, blue] = True
+        cells = np.ravel_multi_index(tuple(_cells(colours)[0].T), self._seen.shape)
+        self._seen += np.bincount(cells, minlength=self._seen.size).reshape(self._seen.shape)
 
     def solve(self, function: Callable[[F32], F32]) -> None:
         """Set the values that ``function`` (n, 3) -> (n, m) has at the corners of all cells seen."""
-        corners = np.zeros((_CELLS + 1,) * 3, bool)
+        near = self._near()
+        found = function((np.argwhere(near) / _CELLS).astype(np.float32))
+        self._values = np.zeros((near.size, found.shape[1]), np.float32)
+        self._values[near.ravel() > 0] = found
+
+    def smooth(self, passes: int) -> None:
+        """Even out values that jump between neighbouring colours, as answers of problems with
+        several minima do. A colour that many pixels have counts as many times: flat ones stay."""
+        near = self._near()
+        shape = (*near.shape, self._values.shape[1])
+        weight = near[..., None].astype(np.float64)
+        for _ in range(passes):
+            total = _blurred(self._values.reshape(shape) * weight)
+            share = _blurred(weight)
+            evened = np.divide(total, share, out=np.zeros_like(total), where=weight > 0)
+            self._values = evened.reshape(-1, shape[-1]).astype(np.float32)
+
+    def _near(self) -> NDArray[np.int64]:
+        """(33, 33, 33): how many colours were noted in the cells around each corner."""
+        near = np.zeros((_CELLS + 1,) * 3, np.int64)
         for red, green, blue in np.ndindex(2, 2, 2):
             cells = (slice(red, red + _CELLS), slice(green, green + _CELLS))
-            corners[(*cells, slice(blue, blue + _CELLS))] |= self._seen
-        wanted = np.argwhere(corners)
-        found = function((wanted / _CELLS).astype(np.float32))
-        self._values = np.zeros((corners.size, found.shape[1]), np.float32)
-        self._values[np.flatnonzero(corners)] = found
+            near[(*cells, slice(blue, blue + _CELLS))] += self._seen
+        return near
 
     def at(self, colours: F32) -> F32:
         """(n, m) at (n, 3) colours that were noted."""
@@ -48,6 +65,13 @@ class ColourTable:
             corner = self._values[first + (red * side + green) * side + blue]
             result += weight[:, None] * corner
         return result
+
+
+def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The binomial 1 2 1 along red, green and blue."""
+    for axis in range(3):
+        values = convolve1d(values, [0.25, 0.5, 0.25], axis=axis, mode="constant")
+    return values
 
 
 def _cells(colours: F32) -> tuple[NDArray[np.intp], F32]:

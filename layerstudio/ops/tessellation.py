@@ -15,7 +15,7 @@ from scipy.spatial import ConvexHull, Delaunay
 from layerstudio.color import F32
 
 FLAT = 1.0 / 255.0  # extent below which colours count as lying in one plane, line or point
-_CHUNK = 65_536  # colours worked at once: a core's cache holds what one step touches
+_CHUNK = 16_384  # colours worked at once: a core's cache holds what one step touches
 _INSIDE = -1e-4  # least coordinate that still counts as inside: 0.03 levels at most
 
 Indices = NDArray[np.intp]

@@ -16,7 +16,12 @@ from layerstudio.geometry import Bounds
 from layerstudio.ops.blend_slopes import shown_colour, shown_with_slopes
 from layerstudio.ops.colour_table import ColourTable
 from layerstudio.ops.guided_maps import GuidedMaps
-from layerstudio.ops.soft_unmixing import LayerModels, fitted_colours, unmixed_alphas
+from layerstudio.ops.soft_unmixing import (
+    LayerModels,
+    fitted_colours,
+    mended_alphas,
+    unmixed_alphas,
+)
 from layerstudio.picture import Picture
 from layerstudio.pipelines.colours.naming import colour_title
 from layerstudio.pipelines.colours.recipes import Recipe, recipe_for
@@ -35,6 +40,8 @@ _NOTED, _SOLVED = 0.1, 0.4  # shares of a run
 _SMALL_PIXELS = 384 * 384  # on which alphas are smoothed
 _EPSILON = 1e-4  # Koyama and Goto 2018, of the guided filter
 _COLOUR_STEPS = 4
+_PASSES = 2  # of evening out between colours 8 levels apart
+_MISSED = 1.0 / 255.0  # from which alphas are moved to show a pixel
 
 
 def run(
@@ -62,7 +69,8 @@ def run(
     small, _ = small_picture(picture.pixels, _SMALL_PIXELS)
     table = _noted(picture, small, share(0.0, _NOTED), cancel)
     step("alphas", _NOTED)
-    table.solve(lambda colours: unmixed_alphas(colours, recipe.models))
+    table.solve(lambda colours: unmixed_alphas(colours, recipe.models, cancel.check))
+    table.smooth(_PASSES)
     step("layers", _SOLVED)
     alphas = _Alphas(table, _smoothed(table, small, request, picture))
     return _painted(recipe, alphas, request, picture, share(_SOLVED, 1.0), cancel)
@@ -122,10 +130,8 @@ def _painted(
     def work(band: Bounds) -> None:
         colours = to_float(picture.pixels[band.slices][..., :3])
         target = np.ascontiguousarray(colours.reshape(-1, 3).T)
-        levels = np.rint(alphas.at(colours, band, picture) * full)
-        levels[0] = full
+        levels, found = _solved(target, alphas.at(colours, band, picture), models, full)
         alpha = levels / np.float32(full)
-        found = fitted_colours(target, alpha, models, _COLOUR_STEPS)
         whole_colours = _rounded(target, alpha, found, models, full)
         for pixels, own, level in zip(canvas.layers, whole_colours, levels, strict=True):
             part = pixels[band.slices]
@@ -138,6 +144,22 @@ def _painted(
     titles = [_title(*layer) for layer in zip(models.means, recipe.roles, strict=True)]
     layers, notes = canvas.finished(titles, recipe.roles, models.modes, "unblend")
     return document_of(layers, picture, (*recipe.notes, *notes))
+
+
+def _solved(target: F32, alphas: F32, models: LayerModels, full: int) -> tuple[F32, F32]:
+    """Alphas (k, n) in whole levels, as given unless no colours show the ``target`` (3, n) with
+    them, and those colours (k, 3, n)."""
+    levels = np.rint(alphas * full)
+    levels[0] = full
+    alphas = levels / np.float32(full)
+    colours = fitted_colours(target, alphas, models, _COLOUR_STEPS)
+    off = np.abs(shown_colour(models.modes, alphas, colours) - target).max(axis=0) > _MISSED
+    if off.any():
+        missed = np.ascontiguousarray(target[:, off])
+        levels[:, off] = np.rint(mended_alphas(missed, alphas[:, off], models) * full)
+        moved = levels[:, off] / np.float32(full)
+        colours[:, :, off] = fitted_colours(missed, moved, models, _COLOUR_STEPS)
+    return levels, colours
 
 
 def _rounded(target: F32, alpha: F32, colours: F32, models: LayerModels, full: int) -> F32:
