@@ -23,6 +23,7 @@ from layerstudio.pipelines.steps import check_output_type
 Texts = str | Sequence[str] | None
 Pictures = Image.Image | np.ndarray | Tensor | Sequence[Image.Image]
 
+_FEWEST_STEPS = 2  # the shift that ends the schedule divides by zero for one
 _LONGEST_TEXT = 1024  # tokens: as diffusers' own pipeline
 
 
@@ -32,8 +33,8 @@ def check_call(
     """Raises ``InvalidRequest`` before anything is computed."""
     check_output_type(output_type)
     check_layers(layers)
-    if not 1 <= steps <= MAX_STEPS:
-        raise InvalidRequest(f"The number of steps must be 1 to {MAX_STEPS:,}, not {steps}.")
+    if not _FEWEST_STEPS <= steps <= MAX_STEPS:
+        raise InvalidRequest(f"The number of steps must be 2 to {MAX_STEPS:,}, not {steps}.")
     if not MULTIPLE <= resolution <= 2048:
         raise InvalidRequest(
             f"The resolution must be {MULTIPLE} to 2,048, not {resolution}.",
