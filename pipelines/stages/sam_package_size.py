@@ -64,7 +64,7 @@ def size_of(shapes: Shapes) -> SamSize:
     published one, for the strict loading that follows to name."""
     _, grid, _, width = shapes["image_encoder.pos_embed"]
     patch = shapes.get("image_encoder.patch_embed.proj.weight", (0, 0, 16, 16))[-1]
-    depth = _count(shapes, "image_encoder.blocks.")
+    depth = _count(shapes, "image_encoder.blocks.", 12)
     reaches = [
         shapes.get(f"image_encoder.blocks.{index}.attn.rel_pos_h", (2 * grid - 1, 1))[0]
         for index in range(depth)
@@ -85,9 +85,9 @@ def size_of(shapes: Shapes) -> SamSize:
         channels=shapes["prompt_encoder.no_mask_embed.weight"][1],
         mask_channels=shapes.get("prompt_encoder.mask_downscaling.3.weight", (_SHRUNK,))[0],
         masks=shapes["mask_decoder.mask_tokens.weight"][0] - 1,
-        decoder_depth=_count(shapes, "mask_decoder.transformer.layers."),
+        decoder_depth=_count(shapes, "mask_decoder.transformer.layers.", 2),
         decoder_mlp=shapes.get(decoder, (2048,))[0],
-        score_depth=_count(shapes, score),
+        score_depth=_count(shapes, score, 3),
         score_width=shapes.get(f"{score}0.weight", (256,))[0],
     )
 
@@ -136,7 +136,7 @@ def _encoder(size: SamSize) -> ImageEncoderViT:
         )
 
 
-def _count(shapes: Shapes, prefix: str) -> int:
-    """How many numbered parts follow a prefix."""
+def _count(shapes: Shapes, prefix: str, published: int) -> int:
+    """How many numbered parts follow a prefix; as many as ``published`` where none does."""
     numbers = {key[len(prefix) :].split(".")[0] for key in shapes if key.startswith(prefix)}
-    return max((int(number) + 1 for number in numbers if number.isdecimal()), default=1)
+    return max((int(number) + 1 for number in numbers if number.isdecimal()), default=published)

@@ -78,7 +78,7 @@ class PublishedSam:
     def look(self, rgb: U8) -> Look:
         """Encode a picture (h, w, 3): once for all that is asked about it."""
         extent = Extent.of(rgb)
-        seen = self._pictures(images=bounded(rgb), return_tensors="pt")
+        seen = self._pictures(images=bounded(rgb, self._side), return_tensors="pt")
         pixels = seen["pixel_values"].to(self._place.device, self.dtype)
         if self._padded:
             with torch.inference_mode():
