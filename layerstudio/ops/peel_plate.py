@@ -7,7 +7,7 @@ gradient counts as a colour. Textures stay as the network made them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,32 +81,41 @@ class _Search:
         if not ring.any():
             return None
         palette = ring_palette(crop, region, self._tolerance)
-        partly: list[F32] = []
-        for shown in self._fills(crop, region, palette):
-            share = float(np.mean(_off(crop, shown, ring) <= self._tolerance + 2.0))
+        known = [shade.render(region.box) for shade in self._shades]
+        known.append(np.broadcast_to(palette.colors[:1], crop.shape))
+        values = self._shown(crop, made, ring, known)
+        if values is None:
+            values = _few_colours(crop, made, ring, palette, self._tolerance)
+        if values is None:  # last: a ramp can be fitted to an edge, and blurs it
+            values = self._shown(crop, made, ring, self._fitted(crop, region))
+        return values
+
+    def _shown(self, crop: U8, made: U8, ring: Mask, fills: Sequence[F32]) -> F32 | None:
+        """The first fill that the ring shows, or that it shows beside a few colours."""
+        shares = [
+            float(np.mean(_off(crop, shown, ring) <= self._tolerance + 2.0)) for shown in fills
+        ]
+        for shown, share in zip(fills, shares, strict=True):
             if share >= _ONE_SHARE:
                 return shown
+        for shown, share in zip(fills, shares, strict=True):
             if share >= _HALF_SHARE:
-                partly.append(shown)
-        for shown in partly:
-            values = _fill_and_colours(crop, made, ring, shown, self._tolerance)
-            if values is not None:
-                return values
-        return _few_colours(crop, made, ring, palette, self._tolerance)
+                values = _fill_and_colours(crop, made, ring, shown, self._tolerance)
+                if values is not None:
+                    return values
+        return None
 
-    def _fills(self, crop: U8, region: Region, palette: Palette) -> Iterator[F32]:
-        """What might be behind the whole hole, (h, w, 3), the likeliest first."""
-        for shade in tuple(self._shades):
-            yield shade.render(region.box)
-        yield np.broadcast_to(palette.colors[:1], crop.shape)
+    def _fitted(self, crop: U8, region: Region) -> list[F32]:
+        """A gradient through the ring, where that is worth a search; known from then on."""
         even = float(np.mean(flatness(crop)[region.ring] <= 3 * self._tolerance))
         if region.area < _SHADE_AREA or even < _FLAT_SHARE or self._fits >= _MOST_FITS:
-            return
+            return []
         self._fits += 1
         shade = best_shade_of(crop, region.ring, self._tolerance, (_ONE_SHARE, _HALF_SHARE))
-        if shade is not None and shade.kind != "plain":
-            self._shades.append(shade.moved(region.box.x, region.box.y))
-            yield shade.render(Bounds.full(region.box.extent))
+        if shade is None or shade.kind == "plain":
+            return []
+        self._shades.append(shade.moved(region.box.x, region.box.y))
+        return [shade.render(Bounds.full(region.box.extent))]
 
 
 def _few_colours(crop: U8, made: U8, ring: Mask, palette: Palette, tolerance: float) -> F32 | None:

@@ -89,10 +89,12 @@ class _Loop:
         self._options, self._lossy = options, lossy
         self._progress, self._cancel = progress, cancel or CancelToken()
         self._shades: list[Shade] = []  # of the background, once it is known
+        self._made: Mask = np.zeros((0, 0), bool)  # what earlier peels made up
 
     def run(self, rgb: U8) -> Found:
         owner = _owner(self._options.boxes, Extent.of(rgb))
         peels: list[list[Element | None]] = []
+        self._made = np.zeros(rgb.shape[:2], bool)
         plate = rgb
         while len(peels) < self._options.peels:
             found = self._one(plate, len(peels), owner)
@@ -100,7 +102,7 @@ class _Loop:
                 break
             elements, plate = found
             peels.append(elements)
-        background = _background(plate, self._lossy)
+        background = self._background(plate)
         if not self._options.boxes:
             flat = [one for elements in reversed(peels) for one in elements if one is not None]
             return Found([background, *flat], len(peels))
@@ -136,6 +138,7 @@ class _Loop:
         elements = self._parts(peeled, owner)
         if not any(one is not None and _shows(one, peeled) for one in elements):
             return None
+        self._made |= holes
         return elements, np.rint(peeled.plate).astype(np.uint8)
 
     @property
@@ -151,7 +154,7 @@ class _Loop:
         made = np.where(holes[..., None], filled, analysis.rgb)
         plate = settled(analysis.rgb, made, holes, noise=analysis.noise, shades=self._shades)
         behind = np.where(holes[..., None], plate.rgb, rgb).astype(np.float32)
-        return Peeled(analysis, behind, alpha, plate.explained, reach)
+        return Peeled(analysis, behind, alpha, plate.explained, self._made, reach)
 
     def _parts(self, peeled: Peeled, owner: NDArray[np.int16]) -> list[Element | None]:
         if self._options.boxes:
@@ -160,6 +163,13 @@ class _Loop:
         if self._options.grouping == "peels":
             return [thing_within(peeled, owner >= 0)]
         return list(things_of(peeled))
+
+    def _background(self, plate: U8) -> Element:
+        full = Bounds.full(Extent.of(plate))
+        known = self._shades or [find_background(analyse(plate, lossy=self._lossy))]
+        opaque = np.ones(full.extent.shape, np.float32)
+        colour = plate.astype(np.float32)
+        return Element(Role.BACKGROUND, full, opaque, colour, known[0].kind)
 
 
 def _owner(boxes: Sequence[Bounds], extent: Extent) -> NDArray[np.int16]:
@@ -182,10 +192,3 @@ def _shows(element: Element, peeled: Peeled) -> bool:
     """Whether the picture differs anywhere from what would be left without the element."""
     off = peeled.off[element.bounds.slices]
     return bool((off[element.alpha > 0] > peeled.analysis.tolerance).any())
-
-
-def _background(plate: U8, lossy: bool) -> Element:
-    full = Bounds.full(Extent.of(plate))
-    kind = find_background(analyse(plate, lossy=lossy)).kind
-    opaque = np.ones(full.extent.shape, np.float32)
-    return Element(Role.BACKGROUND, full, opaque, plate.astype(np.float32), kind)

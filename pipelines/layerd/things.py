@@ -46,13 +46,15 @@ _SCRAP = 0.1  # of a text's ink: what is less, in its box, is a rest of it
 @dataclass(frozen=True, eq=False)
 class Peeled:
     """``analysis`` of the picture, its ``plate`` (h, w, 3) in levels without what lies on top,
-    ``alpha`` (h, w) of that, where the plate is ``known`` (h, w), and within how many pixels
-    (``reach``) the matte's edges are right."""
+    ``alpha`` (h, w) of that, where the plate is ``known`` (h, w), where the picture itself was
+    ``made`` up by an earlier peel, and within how many pixels (``reach``) the matte's edges are
+    right."""
 
     analysis: Analysis
     plate: F32
     alpha: F32
     known: Mask
+    made: Mask
     reach: int
 
     @property
@@ -111,9 +113,7 @@ def _lettered(peeled: Peeled, item: Lettering) -> Element:
     if float(known.mean()) >= _KNOWN:
         return element
     alpha = np.where(item.claimed, peeled.alpha[element.bounds.slices], 0).astype(np.float32)
-    image = peeled.analysis.rgb[element.bounds.slices].astype(np.float32)
-    plate = peeled.plate[element.bounds.slices]
-    return replace(element, alpha=alpha, colour=_colour(peeled, image, plate, alpha))
+    return replace(element, alpha=alpha, colour=_colour(peeled, element.bounds, alpha))
 
 
 def _clusters(peeled: Peeled, rest: Mask) -> list[tuple[Bounds, Mask]]:
@@ -141,13 +141,16 @@ def _cut(peeled: Peeled, body: Mask, own: tuple[Bounds, Mask]) -> Element:
     mine = near(placed, peeled.reach) & ~(body[view] & ~placed)
     believed = ~peeled.known[view] | soft(matte, peeled.reach)
     alpha = np.where(mine, np.where(believed, matte, alpha), 0).astype(np.float32)
-    colour = _colour(peeled, image, plate, alpha)
+    colour = _colour(peeled, bounds, alpha)
     return Element(Role.OBJECT, bounds, alpha, colour, "drawing").cropped()
 
 
-def _colour(peeled: Peeled, image: F32, plate: F32, alpha: F32) -> F32:
+def _colour(peeled: Peeled, bounds: Bounds, alpha: F32) -> F32:
+    """(h, w, 3) over ``bounds``."""
+    image = peeled.analysis.rgb[bounds.slices].astype(np.float32)
+    plate, made = peeled.plate[bounds.slices], peeled.made[bounds.slices]
     own = unblend_colour(image, alpha, plate)
-    return steadied(image, plate, alpha, own, peeled.analysis.tolerance)
+    return steadied(image, plate, alpha, own, peeled.analysis.tolerance, made)
 
 
 def _is_scrap(drawing: Element, letters: Sequence[Lettering]) -> bool:
