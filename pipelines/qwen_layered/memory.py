@@ -28,7 +28,7 @@ Dtype = Literal["float32", "float16", "bfloat16"]
 # Bytes a parameter: NF4 in blocks of 64 with float32 scales; float8 beside norms in full.
 _PER_PARAMETER = {"fp8": 1.02, "4bit": 0.5625}
 _VALUE = {"float32": 4, "float16": 2, "bfloat16": 2}
-# Parameters of the text encoder that 4 bits leave as they are: its eye, words and their scores.
+# Parameters of the text encoder that stay as they are: its eye, words and their scores.
 _KEPT_SHARE = 0.21
 _OVERHEAD_SHARE = 0.1  # of activations: workspaces and the allocator's rounding, an allowance
 _OVERHEAD = {"cuda": GIB // 2, "cpu": GIB // 4}
@@ -76,7 +76,7 @@ class Layout:
         form = {"transformer": self.weights, "text_encoder": self.encoder}.get(network, "full")
         if form == "full":
             return count * value
-        kept = count * _KEPT_SHARE if (network, form) == ("text_encoder", "4bit") else 0
+        kept = count * _KEPT_SHARE if network == "text_encoder" else 0
         return int(kept * value + (count - kept) * _PER_PARAMETER[form])
 
     def stages(self) -> dict[str, int]:

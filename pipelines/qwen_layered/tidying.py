@@ -16,7 +16,7 @@ from layerstudio.document import Layer
 _SEEN = 8 / 255  # alpha below which an autoencoder's haze lies, and nothing that was meant
 _SPECK = 5e-4  # share of the canvas below which a layer is no layer of its own
 _SAME = 6 / 255  # colour differences that an autoencoder makes by itself
-_SHARE = 1e-3  # of the pixels in which two layers that are the same may differ
+_SHARE = 0.02  # of its own pixels in which a copy may differ
 
 
 def without_empty(layers: Sequence[Layer]) -> list[Layer]:
@@ -39,7 +39,7 @@ def tidied(layers: Sequence[Layer]) -> list[Layer]:
             continue
         together_premul = _over(rgba, beneath_premul)
         changed = np.abs(together_premul - beneath_premul).max(axis=-1) > _SAME
-        if changed.mean() <= _SHARE:
+        if changed.sum() <= _SHARE * (rgba[..., 3] > _SEEN).sum():
             continue
         beneath_premul = together_premul
         if rgba[..., 3].mean() < _SPECK:
