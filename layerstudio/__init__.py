@@ -88,6 +88,8 @@ __all__ = [
     "decompose",
     "generate",
     "generate_many",
+    "inpaint",
+    "matte",
     "methods",
     "open",
     "segment",
@@ -271,6 +273,75 @@ def segment(
         base=base,
     )
     return run(image, wanted, runtime=runtime, limits=limits, progress=progress, cancel=cancel)
+
+
+def matte(
+    image: PictureSource,
+    *,
+    trimap: PictureSource | None = None,
+    mask: PictureSource | None = None,
+    box: Bounds | tuple[int, int, int, int] | None = None,
+    background: bool = False,
+    matter: str = "auto",
+    foreground: str = "auto",
+    completer: str = "auto",
+    base: str = "",
+    runtime: Runtime | None = None,
+    limits: Limits | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Document:
+    """The foreground of a picture as a layer with soft alpha and its own colours.
+
+    At most one of ``trimap`` (black background, white foreground, grey open), ``mask`` and ``box``
+    says what the foreground is; without any, a network that decides by itself is needed. With
+    ``background`` the picture without it lies beneath, filled by ``completer``, and both recompose
+    to the picture within 1/255. ``matter``, ``foreground`` and ``completer`` are ids of stages,
+    "auto" the best whose weights are here, or one that needs none; ``base`` is a checkpoint of
+    one's own for the matte. Where nothing is found, a note says so and the layer is missing.
+
+    Raises ``InvalidRequest`` for a mask of nothing or of everything, a trimap without foreground or
+    open pixels, a box outside, and whatever ``decompose`` raises.
+    """
+    from layerstudio.pipelines.stages.api_matte import MatteStages
+    from layerstudio.pipelines.stages.api_matte import matte as run
+    from layerstudio.pipelines.stages.given_masks import Shown
+
+    stages = MatteStages(
+        matter=matter, foreground=foreground, completer=completer, base=base, background=background
+    )
+    shown = Shown(trimap=trimap, mask=mask, box=box)
+    return run(
+        image, shown, stages, runtime=runtime, limits=limits, progress=progress, cancel=cancel
+    )
+
+
+def inpaint(
+    image: PictureSource,
+    mask: PictureSource,
+    *,
+    prompt: str = "",
+    completer: str = "auto",
+    base: str = "",
+    seed: int | None = None,
+    runtime: Runtime | None = None,
+    limits: Limits | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Picture:
+    """A picture with what is white in ``mask`` made up anew; all other pixels are unchanged.
+
+    ``completer`` is the id of a stage, "auto" the best whose weights are here: one that reads a
+    ``prompt`` where there is one, else LaMa, else the fill that needs no weights. Raises
+    ``InvalidRequest`` for a mask of nothing, of everything or of another size, and whatever
+    ``decompose`` raises.
+    """
+    from layerstudio.pipelines.stages.api_inpaint import inpaint as run
+
+    return run(
+        image, mask, prompt=prompt, completer=completer, base=base, seed=seed,
+        runtime=runtime, limits=limits, progress=progress, cancel=cancel,
+    )  # fmt: skip
 
 
 def open(path: str | Path) -> Document:

@@ -17,7 +17,9 @@ from layerstudio.ui.cli import (
     doctor,
     export,
     generate,
+    inpaint,
     inspecting,
+    matte,
     methods,
     models,
     segment,
@@ -40,6 +42,8 @@ app.command("generate")(generate.generate)
 app.command("decompose")(decompose.decompose)
 app.command("batch")(batch.batch)
 app.command("segment")(segment.segment)
+app.command("matte")(matte.matte)
+app.command("inpaint")(inpaint.inpaint)
 app.command("split")(split.split)
 app.command("export")(export.export)
 app.command("inspect")(inspecting.inspect)
