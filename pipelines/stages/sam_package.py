@@ -22,6 +22,7 @@ from layerstudio.pipelines.runtime import Runtime
 from layerstudio.pipelines.stages.bounded import bounded
 from layerstudio.pipelines.stages.mask_network import Answers, Frame, Prompts
 from layerstudio.pipelines.stages.placing import Place, place_for
+from layerstudio.pipelines.stages.sam_package_attention import with_few_heads
 from layerstudio.pipelines.stages.sam_package_size import built, is_sam, size_of
 
 # Prompts asked at a time. The decoder copies the picture's features for each, 30 MB at full size,
@@ -54,6 +55,7 @@ class SamPackage:
             )
         place = place_for("SAM", sum(math.prod(shape) for shape in shapes.values()), runtime)
         network = built(size_of(shapes))
+        with_few_heads(network.image_encoder)
         load_strict(network, {key: tensor.float() for key, tensor in state.items()}, "segmenter")
         network.requires_grad_(False).eval().to(place.device)
         network.image_encoder.to(place.dtype)
