@@ -26,23 +26,26 @@ class ColourTable:
         self._seen += np.bincount(cells, minlength=self._seen.size).reshape(self._seen.shape)
 
     def solve(self, function: Callable[[F32], F32]) -> None:
-        """Set the values that ``function`` (n, 3) -> (n, m) has at the corners of all cells seen."""
+        """Set the values of ``function``, (n, 3) -> (n, m), at the corners of all cells seen."""
         near = self._near()
         found = function((np.argwhere(near) / _CELLS).astype(np.float32))
         self._values = np.zeros((near.size, found.shape[1]), np.float32)
         self._values[near.ravel() > 0] = found
 
-    def smooth(self, passes: int) -> None:
-        """Even out values that jump between neighbouring colours, as answers of problems with
-        several minima do. A colour that many pixels have counts as many times: flat ones stay."""
+    def evened(self, passes: int) -> ColourTable:
+        """A table without the jumps between neighbouring colours that answers of problems with
+        several minima have. A colour that many pixels have counts as many times: flat ones stay."""
         near = self._near()
         shape = (*near.shape, self._values.shape[1])
         weight = near[..., None].astype(np.float64)
+        values, share = self._values.reshape(shape), _blurred(weight)
         for _ in range(passes):
-            total = _blurred(self._values.reshape(shape) * weight)
-            share = _blurred(weight)
-            evened = np.divide(total, share, out=np.zeros_like(total), where=weight > 0)
-            self._values = evened.reshape(-1, shape[-1]).astype(np.float32)
+            total = _blurred(values * weight)
+            values = np.divide(total, share, out=np.zeros_like(total), where=weight > 0)
+        result = ColourTable()
+        result._seen = self._seen
+        result._values = values.reshape(-1, shape[-1]).astype(np.float32)
+        return result
 
     def _near(self) -> NDArray[np.int64]:
         """(33, 33, 33): how many colours were noted in the cells around each corner."""

@@ -34,6 +34,7 @@ _FIRST_STEPS = 6  # Newton steps from every start, enough to see which are worth
 _STEPS = 30  # and from the best ones, at most; most colours need a dozen
 _WORTH = 3  # starts that are followed to their end
 _CHUNK = 512  # colours worked at once: what one step touches stays in a core's cache
+_LEVEL, _STRAY = 1.0 / 255.0, 3.0
 _RIDGE = 1e-6  # added to K, in squares of colour: where no layer can change a channel
 _LEAST, _MOST = 1e-3, 1e6  # damping
 
@@ -89,8 +90,16 @@ def fitted_colours(target: F32, alphas: F32, models: LayerModels, steps: int) ->
     return colours
 
 
+def is_poor(target: F32, alphas: F32, colours: F32, models: LayerModels) -> NDArray[np.bool_]:
+    """(n,) whether a stack misses its ``target`` (3, n) by a level, or one of its layers' colours
+    is more than 3 deviations from what it should be."""
+    missed = np.abs(shown_colour(models.modes, alphas, colours) - target).max(axis=0)
+    strayed = (alphas * _unlikely(colours, models)).max(axis=0)
+    return (missed > _LEVEL) | (strayed > _STRAY**2)
+
+
 def mended_alphas(target: F32, alphas: F32, models: LayerModels) -> F32:
-    """``alphas`` (k, n) moved as far as they must for the layers to show ``target`` (3, n)."""
+    """``alphas`` (k, n) moved to the nearest at which likely colours show ``target`` (3, n)."""
     return _minimised(target, alphas, models, _FIRST_STEPS)[0]
 
 
@@ -190,9 +199,7 @@ def _with_deviations(pulls: F32, forces: F32, models: LayerModels) -> F32:
     return np.clip(models.means[:, :, None] + deviations, 0, 1)
 
 
-def _alpha_step(
-    state: _State, alphas: F32, colours: F32, models: LayerModels, damping: F32
-) -> F32:
+def _alpha_step(state: _State, alphas: F32, colours: F32, models: LayerModels, damping: F32) -> F32:
     """(k, n): the damped Newton step of the cost by the alphas alone, 0 where they are bound."""
     slopes = state.shown.by_alpha
     forces = _product(state.inverse, state.missing)

@@ -51,7 +51,9 @@ def palette_for(request: DecomposeRequest, picture: Picture) -> Palette:
 def _given(given: list[str], request: DecomposeRequest) -> Palette:
     levels = [colour_of(entry) for entry in given]
     if len(set(levels)) < len(levels):
-        raise InvalidRequest("A palette has every colour once.", advice=f"Given: {', '.join(given)}")
+        raise InvalidRequest(
+            "A palette has every colour once.", advice=f"Given: {', '.join(given)}"
+        )
     if len(levels) > MOST_COLOURS:
         raise InvalidRequest(f"A palette has at most {MOST_COLOURS} colours, not {len(levels)}.")
     if request.layers not in ("auto", len(levels)):

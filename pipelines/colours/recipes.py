@@ -95,9 +95,7 @@ def _check(modes: list[BlendMode], given: list[str], request: DecomposeRequest) 
         raise InvalidRequest(f"{len(modes)} blend modes and {len(given)} colours were given.")
 
 
-def _means(
-    modes: list[BlendMode], given: list[str], bins: ColourBins, groups: Groups
-) -> F32:
+def _means(modes: list[BlendMode], given: list[str], bins: ColourBins, groups: Groups) -> F32:
     bases = iter(groups.bases)
     means = []
     for index, mode in enumerate(modes):

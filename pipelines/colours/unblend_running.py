@@ -19,6 +19,7 @@ from layerstudio.ops.guided_maps import GuidedMaps
 from layerstudio.ops.soft_unmixing import (
     LayerModels,
     fitted_colours,
+    is_poor,
     mended_alphas,
     unmixed_alphas,
 )
@@ -39,9 +40,8 @@ from layerstudio.requests import DecomposeRequest
 _NOTED, _SOLVED = 0.1, 0.4  # shares of a run
 _SMALL_PIXELS = 384 * 384  # on which alphas are smoothed
 _EPSILON = 1e-4  # Koyama and Goto 2018, of the guided filter
-_COLOUR_STEPS = 4
+_COLOUR_STEPS = 3
 _PASSES = 2  # of evening out between colours 8 levels apart
-_MISSED = 1.0 / 255.0  # from which alphas are moved to show a pixel
 
 
 def run(
@@ -70,9 +70,9 @@ def run(
     table = _noted(picture, small, share(0.0, _NOTED), cancel)
     step("alphas", _NOTED)
     table.solve(lambda colours: unmixed_alphas(colours, recipe.models, cancel.check))
-    table.smooth(_PASSES)
     step("layers", _SOLVED)
-    alphas = _Alphas(table, _smoothed(table, small, request, picture))
+    table = table.evened(_PASSES)
+    alphas = _Alphas(table, _smoothed(table, small, request))
     return _painted(recipe, alphas, request, picture, share(_SOLVED, 1.0), cancel)
 
 
@@ -84,9 +84,9 @@ class _Alphas:
     def at(self, colours: F32, band: Bounds, picture: Picture) -> F32:
         """(k, n) of the pixels of ``band``, whose ``colours`` are (h, w, 3)."""
         if self.smooth is None:
-            return self.table.at(colours.reshape(-1, 3)).T
+            return self.table.at(colours.reshape(-1, 3)).T.copy()
         found = self.smooth.rows(colours, band.y, picture.extent)
-        return np.clip(found, 0, 1).reshape(-1, found.shape[-1]).T
+        return np.clip(found, 0, 1).reshape(-1, found.shape[-1]).T.copy()
 
 
 def _noted(
@@ -104,9 +104,7 @@ def _noted(
     return table
 
 
-def _smoothed(
-    table: ColourTable, small: F32, request: DecomposeRequest, picture: Picture
-) -> GuidedMaps | None:
+def _smoothed(table: ColourTable, small: F32, request: DecomposeRequest) -> GuidedMaps | None:
     share = request.settings.number("smoothing")
     radius = round(share * min(small.shape[:2]))
     if radius == 0:
@@ -130,7 +128,8 @@ def _painted(
     def work(band: Bounds) -> None:
         colours = to_float(picture.pixels[band.slices][..., :3])
         target = np.ascontiguousarray(colours.reshape(-1, 3).T)
-        levels, found = _solved(target, alphas.at(colours, band, picture), models, full)
+        alpha, found = _settled(target, alphas.at(colours, band, picture), models)
+        levels = np.rint(alpha * full)
         alpha = levels / np.float32(full)
         whole_colours = _rounded(target, alpha, found, models, full)
         for pixels, own, level in zip(canvas.layers, whole_colours, levels, strict=True):
@@ -146,20 +145,18 @@ def _painted(
     return document_of(layers, picture, (*recipe.notes, *notes))
 
 
-def _solved(target: F32, alphas: F32, models: LayerModels, full: int) -> tuple[F32, F32]:
-    """Alphas (k, n) in whole levels, as given unless no colours show the ``target`` (3, n) with
-    them, and those colours (k, 3, n)."""
-    levels = np.rint(alphas * full)
-    levels[0] = full
-    alphas = levels / np.float32(full)
+def _settled(target: F32, alphas: F32, models: LayerModels) -> tuple[F32, F32]:
+    """``alphas`` (k, n), moved where no likely colours show the ``target`` (3, n) with them, and
+    the colours (k, 3, n) that do."""
+    alphas[0] = 1
     colours = fitted_colours(target, alphas, models, _COLOUR_STEPS)
-    off = np.abs(shown_colour(models.modes, alphas, colours) - target).max(axis=0) > _MISSED
-    if off.any():
-        missed = np.ascontiguousarray(target[:, off])
-        levels[:, off] = np.rint(mended_alphas(missed, alphas[:, off], models) * full)
-        moved = levels[:, off] / np.float32(full)
-        colours[:, :, off] = fitted_colours(missed, moved, models, _COLOUR_STEPS)
-    return levels, colours
+    bad = is_poor(target, alphas, colours, models)
+    if bad.any():
+        wanted = np.ascontiguousarray(target[:, bad])
+        mended = mended_alphas(wanted, alphas[:, bad], models)
+        alphas[:, bad] = mended
+        colours[:, :, bad] = fitted_colours(wanted, mended, models, _COLOUR_STEPS)
+    return alphas, colours
 
 
 def _rounded(target: F32, alpha: F32, colours: F32, models: LayerModels, full: int) -> F32:
