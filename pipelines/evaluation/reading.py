@@ -17,13 +17,13 @@ LAYOUTS: tuple[Layout, ...] = ("auto", "crello", "psd")
 
 
 def open_dataset(
-    path: Path,
+    source: str | Path,
     layout: str = "auto",
     *,
     limit: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Dataset:
-    """The samples at ``path``, at most ``limit`` of them, in the order of their names.
+    """The samples at ``source``, at most ``limit`` of them, in the order of their names.
 
     "psd" is a layered file or a folder of such (PSD, PSB, ORA, TIFF, zip), "crello" the folders
     that LayerD's generator of data sets writes, "auto" looks. Raises ``UnreadableFile`` where there
@@ -31,7 +31,8 @@ def open_dataset(
     """
     if layout not in LAYOUTS:
         raise InvalidRequest(f"There is no layout {layout!r}.", advice=f"{', '.join(LAYOUTS)}.")
-    refuse_address(str(path))
+    refuse_address(str(source))
+    path = Path(source)
     if not path.exists():
         raise UnreadableFile(f"{str(path)!r} does not exist.")
     if layout == "auto":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
-from multiprocessing.synchronize import Event
 from typing import Any
 
 import cv2
@@ -99,14 +99,15 @@ def _pooled(plan: Plan, names: list[str], jobs: int, cancel: CancelToken) -> Ite
 
 @contextmanager
 def _pool(plan: Plan, jobs: int) -> Iterator[Callable[[str], Future[Batch]]]:
-    stop = _CONTEXT.Event()
+    # Plain shared memory: setting an event waits for processes that wait for it, dead ones too.
+    stop = _CONTEXT.RawValue("b", 0)
     pool = ProcessPoolExecutor(
         jobs, mp_context=_CONTEXT, initializer=_start_worker, initargs=(plan, stop)
     )
     try:
         yield lambda name: pool.submit(_work, name)
     finally:
-        stop.set()
+        stop.value = 1
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -117,7 +118,7 @@ class _Worker:
     cancel: CancelToken
 
 
-def _start_worker(plan: Plan, stop: Event) -> None:
+def _start_worker(plan: Plan, stop: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first decides
     cv2.setNumThreads(1)
     _Worker.plan, _Worker.cancel = plan, CancelToken()
@@ -125,7 +126,8 @@ def _start_worker(plan: Plan, stop: Event) -> None:
 
 
 def _watch(stop: Any, cancel: CancelToken) -> None:
-    stop.wait()
+    while not stop.value:
+        time.sleep(_GLANCE)
     cancel.cancel()
 
 

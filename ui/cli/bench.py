@@ -39,7 +39,7 @@ _DEFAULT_SEEDS = "0:200"
 def bench(
     context: typer.Context,
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(help="Layered files, or folders of PNG layers. Default: the designs."),
     ] = None,
     methods: Annotated[
@@ -116,7 +116,7 @@ _THUMB_SIDE = 264  # pixels: twice what the page shows, for dense screens
 
 
 def _dataset(
-    data: Path | None, layout: str, seeds: str, split: str, limit: int | None, pixels: int | None
+    data: str | None, layout: str, seeds: str, split: str, limit: int | None, pixels: int | None
 ) -> Dataset:
     if data is not None and layout != "designs":
         from layerstudio.pipelines.evaluation.reading import open_dataset
