@@ -154,10 +154,11 @@ class _Lines:
         self._told = now
         left = (now - self._start) * (1 - report.fraction) / report.fraction
         done = int(report.fraction * self._total + 1e-6)
-        remark(f"{done}/{self._total}, about {_duration(left)} left")
+        remark(f"{done}/{self._total}, about {duration(left)} left")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds below half a minute, else minutes, and hours where there are some."""
     minutes = round(seconds / 60)
     hours, rest = divmod(minutes, 60)
     if hours:
