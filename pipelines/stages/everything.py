@@ -4,11 +4,13 @@ The idea, and the thresholds, are those of segment-anything's automatic masks (K
 2023, appendix B). What differs is what it costs: their generator enlarges all masks of a batch to
 the picture's size before it looks at any. Here bad answers go by the scores alone, the rest is
 judged on the network's own grid, and only what is kept in the end is enlarged, one mask at a time.
+Every second point along both sides is asked first, and the others only where the points around
+them do not all lie on one and the same thing already: that is most of the time on most pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil
 
@@ -21,6 +23,13 @@ from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.stages.contracts import Mask, Segment
 from layerstudio.pipelines.stages.mask_network import Answers, Frame, Look, MaskNetwork, Prompts
 from layerstudio.pipelines.stages.overlaps import Outline, without_duplicates, without_unions
+from layerstudio.pipelines.stages.point_grid import (
+    canvas_scale,
+    grid,
+    innermost,
+    is_first,
+    is_settled,
+)
 from layerstudio.progress import CancelToken, Progress, ProgressCallback
 
 # segment_anything/automatic_mask_generator.py: points along a side, the score that the network
@@ -32,7 +41,6 @@ CROPPED_FROM, OVERLAP = 2048, 512 / 1500
 _MARGIN = 20  # pixels: a mask that ends so close to a crop's edge may be cut off there
 # Specks and holes below this share of the picture are noise: 100 pixels of 1024 x 1024.
 _SPECK = 1e-4
-_CANVAS = 512  # longest side of the canvas on which masks are compared
 _MOST = 600  # masks held at a time; beyond it duplicates go at once
 
 
@@ -56,18 +64,18 @@ def everything(
     for number, crop in enumerate(crops):
         cancel.check()
         look = network.look(np.ascontiguousarray(rgb[crop.slices]))
-        points = grid(crop.extent, POINTS if number == 0 else POINTS // 2)
-        for start in range(0, len(points), look.batch):
-            cancel.check()
-            share = (number + start / len(points)) / len(crops)
-            progress(Progress("looking for objects", share))
-            some = points[start : start + look.batch]
-            answers = look.ask(
-                Prompts(some[:, None], np.ones((len(some), 1), np.int64), None), True
-            )
-            found += _good(answers, look, crop, extent)
-            if len(found) > _MOST:
-                found = _distinct(found)[:_MOST]
+
+        def told(share: float, number: int = number) -> None:
+            progress(Progress("looking for objects", (number + share) / len(crops)))
+
+        lattice = grid(crop.extent, POINTS if number == 0 else POINTS // 2)
+        first = is_first(lattice)
+        half = Asking(look, crop, extent, cancel, lambda share: told(share / 2))
+        found = half.about(lattice[first], found)
+        inner = innermost([one.outline for one in found], extent)
+        rest = ~first & ~is_settled(lattice + np.float32([crop.x, crop.y]), first, inner, extent)
+        half = Asking(look, crop, extent, cancel, lambda share: told(0.5 + share / 2))
+        found = half.about(lattice[rest], found)
     found = _distinct(found)
     outlines = [one.outline for one in found]
     segments = []
@@ -92,12 +100,28 @@ def crops_of(extent: Extent) -> tuple[Bounds, ...]:
     return (whole, *(Bounds(x, y, *size) for x, y in dict.fromkeys(corners)))
 
 
-def grid(extent: Extent, side: int) -> F32:
-    """(n, 2) x, y of ``side`` x ``side`` evenly spaced points, no more than there are pixels."""
-    across, down = (min(side, length) for length in extent)
-    xs = (np.arange(across, dtype=np.float32) + 0.5) * (extent.width / across)
-    ys = (np.arange(down, dtype=np.float32) + 0.5) * (extent.height / down)
-    return np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+@dataclass(frozen=True)
+class Asking:
+    """Points of one crop asked about, some at a time."""
+
+    look: Look
+    crop: Bounds
+    extent: Extent
+    cancel: CancelToken
+    told: Callable[[float], None]
+
+    def about(self, points: F32, found: list[_Found]) -> list[_Found]:
+        """``found`` and what is good of the answers about ``points`` (n, 2), x, y of the crop."""
+        for start in range(0, len(points), self.look.batch):
+            self.cancel.check()
+            self.told(start / len(points))
+            some = points[start : start + self.look.batch]
+            asked = Prompts(some[:, None], np.ones((len(some), 1), np.int64), None)
+            answers = self.look.ask(asked, several=True)
+            found = [*found, *_good(answers, self.look, self.crop, self.extent)]
+            if len(found) > _MOST:
+                found = _distinct(found)[:_MOST]
+        return found
 
 
 def _good(answers: Answers, look: Look, crop: Bounds, extent: Extent) -> Iterator[_Found]:
@@ -127,7 +151,7 @@ def _outline(cells: Mask, score: float, crop: Bounds, extent: Extent) -> Outline
     )
     if _is_cut_off(on_picture, crop, extent):
         return None
-    scale = min(1.0, _CANVAS / extent.longest_side)
+    scale = canvas_scale(extent)
     place = Bounds.from_edges(
         *(round(edge * scale) for edge in (crop.x, crop.y, crop.right, crop.bottom))
     )
