@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from layerstudio.color import F32, LUMA
 from layerstudio.ops.colour_bins import ColourBins
 
-_LIGHTNESS = 0.35  # weight of lightness beside hue and chroma: shades of one colour stay together
-_NEW = 0.07  # OKLab distance, lightness weighed down, from which a group is one of its own
+_LIGHTNESS = 0.35  # weight of lightness beside hue: shades of one colour stay together
+_TINTED = 0.7  # weight of chroma by lightness: about that of chroma at the lightness of colours
+_DARK = 0.3  # lightness under which there is little to tell a hue by
+_NEW = 0.1  # distance in these from which a group is one of its own
 _MOST = 6  # groups chosen by themselves
 _RARITY = 0.1  # power of a colour's count in the choice of a new group
 _ROUNDS = 12
@@ -30,7 +32,7 @@ class Groups(NamedTuple):
 def grouped(bins: ColourBins, wanted: int | None = None) -> Groups:
     """Colours of like hue and chroma together, largest group first; light and shade of a colour
     belong to it. ``wanted`` groups, or as many as lie apart, at most 6."""
-    points = oklab(bins.colours) * np.array([_LIGHTNESS, 1, 1], np.float32)
+    points = _hue_space(bins.colours)
     counts = bins.counts.astype(np.float64)
     centres = [points[int(np.argmax(counts))]]
     most = min(_MOST if wanted is None else wanted, len(points))
@@ -77,6 +79,13 @@ def oklab(colours: F32) -> F32:
     """sRGB (n, 3) in [0, 1] to OKLab (Ottosson 2020)."""
     linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
     return np.asarray(np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T, np.float32)
+
+
+def _hue_space(colours: F32) -> F32:
+    """OKLab with chroma divided by lightness: a neutral shade scales all three alike."""
+    lab = oklab(colours)
+    scale = np.float32(_TINTED) / np.maximum(lab[:, :1], _DARK)
+    return np.concatenate([lab[:, :1] * np.float32(_LIGHTNESS), lab[:, 1:] * scale], axis=1)
 
 
 _TO_CONES = np.array(
