@@ -79,7 +79,7 @@ def hair(extent: Extent, rng: np.random.Generator) -> F32:
         turns = angle + rng.uniform(-1.2, 1.2) * along**2
         reach = radius * (0.9 + rng.uniform(0.2, 0.75) * along)
         points = centre + np.stack([np.cos(turns), np.sin(turns)], 1) * reach[:, None]
-        thickness = int(rng.integers(2, 1.6 * _FINER + 1))
+        thickness = int(rng.integers(2, _FINER + 4))
         cv2.polylines(canvas, [points.astype(np.int32)], False, 255, thickness)
     return _averaged(canvas, extent)
 

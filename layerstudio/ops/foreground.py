@@ -126,7 +126,8 @@ def _blurred(colour: F32, share: NDArray) -> F32:
     weight = _weight(share)
     window = (_WINDOW, _WINDOW)
     total = cv2.blur(colour * weight[..., None], window, borderType=cv2.BORDER_REPLICATE)
-    return total / cv2.blur(weight, window, borderType=cv2.BORDER_REPLICATE)[..., None]
+    total_weight = cv2.blur(weight, window, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(total / total_weight[..., None], np.float32)
 
 
 def _weight(share: NDArray) -> F32:

@@ -48,14 +48,17 @@ class LinearModels:
         x = (np.arange(width) + 0.5) * own_width / width - 0.5
         at_x, at_y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
         slope, offset = (
-            cv2.remap(values, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for values in (self.slope, self.offset)
+            np.asarray(
+                cv2.remap(x, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+                np.float32,
+            )
+            for x in (self.slope, self.offset)
         )
-        return LinearModels(np.asarray(slope), np.asarray(offset))
+        return LinearModels(slope, offset)
 
 
 def linear_models(
-    guide: F32, values: F32, weight: F32, *, radius: int, epsilon: float
+    guide: F32, values: NDArray, weight: NDArray, *, radius: int, epsilon: float
 ) -> LinearModels:
     """The models of ``values`` (h, w) by ``guide`` (h, w, 3) in [0, 1] in windows of 2 r + 1.
 

@@ -60,9 +60,12 @@ def _working(image: U8, trimap: F32, is_open: np.ndarray) -> tuple[F32, F32, F32
     front = np.where(is_open, 0, trimap).astype(np.float32)
     scale = (_LARGEST / trimap.size) ** 0.5
     if scale < 1:
-        size = tuple(max(1, round(side * scale)) for side in Extent.of(trimap))
-        shrunk = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (image, known, front))
-        image, known, front = (np.asarray(x) for x in shrunk)
+        size = [max(1, round(side * scale)) for side in Extent.of(trimap)]
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        known, front = (
+            np.asarray(cv2.resize(x, size, interpolation=cv2.INTER_AREA), np.float32)
+            for x in (known, front)
+        )
     return to_float(image), known, front
 
 
@@ -88,7 +91,8 @@ def _spread(picture: F32, known: F32, front: F32, check: Callable[[], None]) -> 
     """What is known carried into what is open, from coarse to fine along the picture's edges."""
     levels = [(picture, known, front)]
     while min(levels[-1][1].shape) > _COARSEST:
-        levels.append(tuple(halved(x) for x in levels[-1]))
+        guide, sure, fore = levels[-1]
+        levels.append((halved(guide), halved(sure), halved(fore)))
     share = float(levels[-1][2].sum() / max(float(levels[-1][1].sum()), 1e-6))
     alpha = np.full(levels[-1][1].shape, share, np.float32)
     for guide, sure, fore in reversed(levels):
@@ -97,16 +101,17 @@ def _spread(picture: F32, known: F32, front: F32, check: Callable[[], None]) -> 
         alpha = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR))
         wanted, weight = fore + (1 - sure) * alpha, sure + _OPEN * (1 - sure)
         found = linear_models(guide, wanted, weight, radius=_START_RADIUS, epsilon=_EPSILON)
-        alpha = fore + (1 - sure) * np.clip(found.applied(guide), 0, 1)
+        alpha = np.asarray(fore + (1 - sure) * np.clip(found.applied(guide), 0, 1), np.float32)
     return alpha
 
 
 def _compared(picture: F32, foreground: F32, background: F32) -> tuple[F32, F32]:
     """Alpha by projection on the line between both colours, and confidence in [0, 1]: they must be
     apart, and the pixel near that line."""
-    axis, off = foreground - background, picture - background
+    axis = np.asarray(foreground - background, np.float32)
+    off = np.asarray(picture - background, np.float32)
     length = dot(axis, axis)
-    alpha = np.clip(dot(off, axis) / (length + 1e-4), 0, 1)
-    lacking = off - alpha[..., None] * axis
+    alpha = np.asarray(np.clip(dot(off, axis) / (length + 1e-4), 0, 1), np.float32)
+    lacking = np.asarray(off - alpha[..., None] * axis, np.float32)
     near = np.exp(-dot(lacking, lacking) / _OFF**2)
-    return alpha, length / (length + _APART**2) * near
+    return alpha, np.asarray(length / (length + _APART**2) * near, np.float32)

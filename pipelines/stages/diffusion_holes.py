@@ -100,7 +100,7 @@ def _made(pipeline: Any, rgb: U8, holes: Mask, how: Filling, side: int, watcher:
     # What is in a hole must not show through: at full strength some of it still would.
     known = fill_smooth(rgb, holes)
     picture, mask = (
-        Image.fromarray(x).resize(tuple(working), Image.Resampling.LANCZOS)
+        Image.fromarray(x).resize((working.width, working.height), Image.Resampling.LANCZOS)
         for x in (known, holes.astype(np.uint8) * 255)
     )
     wide = np.ones((2 * _WIDER + 1,) * 2, np.uint8)
@@ -116,7 +116,9 @@ def _made(pipeline: Any, rgb: U8, holes: Mask, how: Filling, side: int, watcher:
         callback_on_step_end_tensor_inputs=watcher.tensor_inputs,
         **how.recipe.options,
     ).images[0]
-    return np.asarray(painted.convert("RGB").resize(tuple(extent), Image.Resampling.LANCZOS))
+    return np.asarray(
+        painted.convert("RGB").resize((extent.width, extent.height), Image.Resampling.LANCZOS)
+    )
 
 
 def _working(extent: Extent, side: int, multiple: int) -> Extent:

@@ -64,9 +64,11 @@ class MultiLevelForeground:
         from pymatting import estimate_foreground_ml
 
         cancel.check()
-        return _where_needed(
-            rgb, alpha, lambda picture, matte: estimate_foreground_ml(to_float(picture), matte)
-        )
+
+        def estimate(picture: U8, matte: F32) -> F32:
+            return np.asarray(estimate_foreground_ml(to_float(picture), matte), np.float32)
+
+        return _where_needed(rgb, alpha, estimate)
 
 
 class ClosedFormForeground:

@@ -122,10 +122,9 @@ def _size_of(config: dict[str, Any], side: int) -> Extent:
     """``size`` of a checkpoint's configuration: a side, or height and width; ``side`` without."""
     given = config.get("size", side)
     if isinstance(given, dict):
-        given = (given.get("height"), given.get("width"))
+        given = [given.get("height"), given.get("width")]
     sides = [given, given] if isinstance(given, int) else given
-    sound = isinstance(sides, (list, tuple)) and len(sides) == 2
-    if not sound or not all(isinstance(one, int) and one > 0 for one in sides):
+    found = [one for one in sides if isinstance(one, int)] if isinstance(sides, list) else []
+    if len(found) != 2 or min(found) < 1:
         raise UnreadableFile(f"The configuration's size is {given!r}, which is no size.")
-    height, width = sides
-    return Extent(width, height)
+    return Extent(found[1], found[0])

@@ -129,10 +129,9 @@ def _by_neighbours(rgb: U8, trimap: F32, cancel: CancelToken) -> F32:
     scale = (_KNN_PIXELS / trimap.size) ** 0.5
     if scale >= 1:
         return nearest_neighbours(rgb, trimap, is_unknown(trimap), cancel)
-    size = tuple(max(1, round(side * scale)) for side in Extent.of(rgb))
-    small, picture = (
-        np.asarray(cv2.resize(x, size, interpolation=cv2.INTER_AREA)) for x in (trimap, rgb)
-    )
+    size = [max(1, round(side * scale)) for side in Extent.of(rgb)]
+    small = np.asarray(cv2.resize(trimap, size, interpolation=cv2.INTER_AREA), np.float32)
+    picture = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     found = nearest_neighbours(picture, small, is_unknown(small), cancel)
     guide, weight = to_float(picture), np.ones_like(found)
     models = linear_models(guide, found, weight, radius=_RADIUS, epsilon=_EPSILON)

@@ -7,12 +7,11 @@ and print when a preconditioner fails.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, cg
+from scipy.sparse.linalg import aslinearoperator, cg
 
 from layerstudio.color import F32, U8, to_float
 from layerstudio.geometry import Extent
@@ -86,7 +85,16 @@ def _colours(rgb: U8) -> np.ndarray:
     return rgb / 255.0
 
 
-def _cholesky(system: Any) -> Callable[[np.ndarray], np.ndarray]:
+class _Preconditioner:
+    """A function of PyMatting's, as SciPy wants it."""
+
+    def __init__(self, system: Any, apply: Any) -> None:
+        self.shape = system.shape
+        self.dtype = np.dtype(np.float64)
+        self.matvec = apply
+
+
+def _cholesky(system: Any) -> Any:
     from pymatting.preconditioner.ichol import ichol
 
     with redirect_stdout(io.StringIO()):
@@ -97,11 +105,9 @@ def _solved(
     system: Any, right: np.ndarray, start: np.ndarray, precondition: Any, cancel: CancelToken
 ) -> np.ndarray:
     """By conjugate gradients; what has not settled after many steps is taken as it is."""
-    if callable(precondition):
-        size = system.shape
-        precondition = LinearOperator(size, matvec=precondition, dtype=np.float64)
+    operator = aslinearoperator(_Preconditioner(system, precondition))
     found, _ = cg(
-        system, right, start, rtol=_TOLERANCE, atol=0.0, maxiter=_MOST_STEPS, M=precondition,
+        system, right, start, rtol=_TOLERANCE, atol=0.0, maxiter=_MOST_STEPS, M=operator,
         callback=lambda _: cancel.check(),
     )  # fmt: skip
     return np.asarray(found)
