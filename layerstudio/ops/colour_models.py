@@ -16,6 +16,7 @@ _DARK = 0.3  # lightness under which there is little to tell a hue by
 _NEW = 0.1  # distance in these from which a group is one of its own
 _MOST = 6  # groups chosen by themselves
 _RARITY = 0.1  # power of a colour's count in the choice of a new group
+_COMMON = 0.4  # share of the commonest colour's pixels from which another is as common
 _ROUNDS = 12
 _NARROW, _WIDE = 5.0 / 255.0, 16.0 / 255.0  # deviations of a flat colour: noise, and shading
 _DARKER, _LIGHTER = 0.03, 0.03  # luminance from which a colour is shade or light on its base
@@ -23,7 +24,8 @@ _DEPTH = 0.9  # of the darkest channel of a shade: black would take all colour a
 
 
 class Groups(NamedTuple):
-    """``bases`` (g, 3): what each group's pixels have most often; ``owner`` (n,) of each bin."""
+    """``bases`` (g, 3): the lightest colour that many of each group's pixels have, as shade is
+    common and light is not; ``owner`` (n,) of each bin."""
 
     bases: F32
     owner: NDArray[np.intp]
@@ -45,7 +47,7 @@ def grouped(bins: ColourBins, wanted: int | None = None) -> Groups:
     owner = _settled(points, counts, np.array(centres))
     sizes = np.bincount(owner, counts, len(centres))
     order = [int(index) for index in np.argsort(-sizes, kind="stable") if sizes[index] > 0]
-    bases = [bins.colours[_commonest(counts, owner == index)] for index in order]
+    bases = [bins.colours[_base(bins, owner == index)] for index in order]
     rank = np.zeros(len(centres), np.intp)
     rank[order] = np.arange(len(order))
     return Groups(np.array(bases, np.float32), rank[owner])
@@ -116,8 +118,9 @@ def _settled(points: F32, counts: NDArray, centres: NDArray) -> NDArray[np.intp]
     return owner
 
 
-def _commonest(counts: NDArray, members: NDArray[np.bool_]) -> int:
-    return int(np.argmax(np.where(members, counts, -1)))
+def _base(bins: ColourBins, members: NDArray[np.bool_]) -> int:
+    common = members & (bins.counts >= _COMMON * bins.counts[members].max())
+    return int(np.argmax(np.where(common, bins.colours @ LUMA, -1)))
 
 
 def _tint(strength: F32, chosen: NDArray[np.bool_], counts: NDArray) -> F32:
