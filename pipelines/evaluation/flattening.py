@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from layerstudio.color import U8, Pixels, to_depth, to_float
+from layerstudio.color import U8, Pixels, to_depth, to_float, to_u8
 from layerstudio.document import BlendMode, Document, Group, Layer, Node, clipping_runs
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.ops.bake import bake_unsupported
@@ -34,7 +34,7 @@ def stack_of(document: Document, extent: Extent) -> tuple[U8, ...]:
     layers = layers_of(document)
     if document.extent == extent:
         return layers
-    return tuple(resized_pixels(layer, extent) for layer in layers)
+    return tuple(to_u8(fitted(to_float(layer), extent, "resize")) for layer in layers)
 
 
 def resized_layers(document: Document, extent: Extent) -> Document:

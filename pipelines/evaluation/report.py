@@ -1,8 +1,7 @@
-"""A run's report: what was done, what came out, in three files beside each other."""
+"""A run's report as data: what was done, and what came out."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Iterable, Sequence
@@ -12,14 +11,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from layerstudio.errors import UnwritableFile
 from layerstudio.pipelines.evaluation import published
 from layerstudio.pipelines.evaluation.plan import Plan, Record
 from layerstudio.pipelines.evaluation.scores import Outcome, SampleRecord
 from layerstudio.pipelines.evaluation.summary import Summary, finished_by_all, summarise
 
 VERSION = 1
-FILES = ("report.html", "report.json", "report.md")
 
 
 @dataclass(frozen=True)
@@ -116,23 +113,6 @@ def report_of(plan: Plan, records: Iterable[Record]) -> Report:
     )
 
 
-def save_report(report: Report, folder: Path, pictures: int) -> tuple[Path, ...]:
-    """Write the page (with the pictures of the ``pictures`` worst samples), the JSON and the
-    Markdown into ``folder``; raises ``UnwritableFile``."""
-    from layerstudio.pipelines.evaluation.markdown import markdown
-    from layerstudio.pipelines.evaluation.web import page
-
-    texts = {
-        "report.html": page(report, pictures),
-        "report.json": json.dumps(report.to_dict(), indent=1, allow_nan=False),
-        "report.md": markdown(report),
-    }
-    assert tuple(texts) == FILES
-    for name, text in texts.items():
-        _write(folder / name, text)
-    return tuple(folder / name for name in FILES)
-
-
 def machine() -> str:
     """The processor, its cores and Python, as a benchmark's reader wants to know them."""
     cpu = platform.processor() or platform.machine()
@@ -147,15 +127,3 @@ def machine() -> str:
 
 def _without_thumbs(record: Record) -> dict[str, Any]:
     return {name: value for name, value in record.to_dict().items() if name != "thumbs"}
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_bytes(text.encode("utf-8", "replace"))
-        os.replace(partial, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UnwritableFile(f"{str(path)!r} could not be written: {reason}.") from error
-    finally:
-        partial.unlink(missing_ok=True)

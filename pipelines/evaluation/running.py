@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -21,6 +22,7 @@ from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore
 
 KILLED = "The system ended the process, most likely for lack of memory; use fewer --jobs."
 _GLANCE = 0.2  # seconds between looks at the cancel token
+_PATIENCE = 3.0  # seconds that a method has to notice that it is cancelled
 # Methods start threads of their own, and a forked copy of a threaded process may hang.
 _CONTEXT = get_context("spawn")
 
@@ -126,9 +128,12 @@ def _start_worker(plan: Plan, stop: Any) -> None:
 
 
 def _watch(stop: Any, cancel: CancelToken) -> None:
+    """Whoever stopped the run waits for the processes: one deep in a computation is ended."""
     while not stop.value:
         time.sleep(_GLANCE)
     cancel.cancel()
+    time.sleep(_PATIENCE)
+    os._exit(0)
 
 
 def _work(name: str) -> Batch:

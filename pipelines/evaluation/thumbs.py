@@ -40,7 +40,7 @@ def shrunk(pixels: U8, side: int) -> U8:
         return pixels
     size = max(1, round(width * scale)), max(1, round(height * scale))
     premul = cv2.resize(premultiply(to_float(pixels)), size, interpolation=cv2.INTER_AREA)
-    return to_u8(unpremultiply(premul))
+    return to_u8(unpremultiply(np.asarray(premul, np.float32)))
 
 
 def contact_sheet(rows: Iterable[Iterable[U8]], side: int) -> U8:

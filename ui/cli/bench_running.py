@@ -10,7 +10,8 @@ from pathlib import Path
 from layerstudio.errors import UnwritableFile
 from layerstudio.pipelines.evaluation.journal import NAME, Journal
 from layerstudio.pipelines.evaluation.plan import Plan, Record
-from layerstudio.pipelines.evaluation.report import FILES, Report, report_of, save_report
+from layerstudio.pipelines.evaluation.report import Report, report_of
+from layerstudio.pipelines.evaluation.report_files import FILES, save_report
 from layerstudio.pipelines.evaluation.running import run
 from layerstudio.pipelines.evaluation.scores import SampleRecord
 from layerstudio.pipelines.evaluation.tables import Table, tag_tables

@@ -15,7 +15,8 @@ from layerstudio.pipelines.evaluation.charts import line_chart
 from layerstudio.pipelines.evaluation.markdown import markdown
 from layerstudio.pipelines.evaluation.plan import Plan
 from layerstudio.pipelines.evaluation.reading import open_dataset
-from layerstudio.pipelines.evaluation.report import report_of, save_report
+from layerstudio.pipelines.evaluation.report import report_of
+from layerstudio.pipelines.evaluation.report_files import save_report
 from layerstudio.pipelines.evaluation.running import run
 from layerstudio.pipelines.evaluation.scores import Outcome
 from layerstudio.pipelines.evaluation.summary import PSNR_CAP, summarise
