@@ -35,6 +35,7 @@ _ONE_SHARE = 0.9  # of the ring in one colour or gradient; edges of other things
 _HALF_SHARE = 0.5  # of the ring that a fill must show where other things touch the hole
 _PALETTE_SHARE = 0.85  # LayerD's share of ring pixels that equal a palette colour
 _FLAT_SHARE = 0.6  # of the ring without gradient, so that no ramp is posterised
+_MADE_REACH = 24.0  # levels that a network is off on flat ground
 _MOST_FITS = 8  # searches for gradients, in the largest holes
 _SHADE_AREA = 600  # pixels of a hole that is worth the search for a gradient
 
@@ -83,15 +84,16 @@ class _Search:
         palette = ring_palette(crop, region, self._tolerance)
         known = [shade.render(region.box) for shade in self._shades]
         known.append(np.broadcast_to(palette.colors[:1], crop.shape))
-        values = self._shown(crop, made, ring, known)
+        values = self._shown(crop, made, region, known)
         if values is None:
-            values = _few_colours(crop, made, ring, palette, self._tolerance)
+            values = _few_colours(crop, made, region, palette, self._tolerance)
         if values is None:  # last: a ramp can be fitted to an edge, and blurs it
-            values = self._shown(crop, made, ring, self._fitted(crop, region))
+            values = self._shown(crop, made, region, self._fitted(crop, region))
         return values
 
-    def _shown(self, crop: U8, made: U8, ring: Mask, fills: Sequence[F32]) -> F32 | None:
+    def _shown(self, crop: U8, made: U8, region: Region, fills: Sequence[F32]) -> F32 | None:
         """The first fill that the ring shows, or that it shows beside a few colours."""
+        ring = region.ring
         shares = [
             float(np.mean(_off(crop, shown, ring) <= self._tolerance + 2.0)) for shown in fills
         ]
@@ -101,7 +103,7 @@ class _Search:
         for shown, share in zip(fills, shares, strict=True):
             if share >= _HALF_SHARE:
                 values = _fill_and_colours(crop, made, ring, shown, self._tolerance)
-                if values is not None:
+                if values is not None and _agree(values, made, region.inside):
                     return values
         return None
 
@@ -118,13 +120,17 @@ class _Search:
         return [shade.render(Bounds.full(region.box.extent))]
 
 
-def _few_colours(crop: U8, made: U8, ring: Mask, palette: Palette, tolerance: float) -> F32 | None:
+def _few_colours(
+    crop: U8, made: U8, region: Region, palette: Palette, tolerance: float
+) -> F32 | None:
     """The nearest of the ring's colours, where they are few and none is a step of a ramp."""
+    ring = region.ring
     flat = np.mean(flatness(crop)[ring] <= 2 * tolerance) >= _FLAT_SHARE
     few = palette.share >= _PALETTE_SHARE and palette.is_tight
-    if few and flat and drift(crop, ring, palette) <= 2 * tolerance:
-        return palette.colors[nearest(made, palette.colors)]
-    return None
+    if not (few and flat and drift(crop, ring, palette) <= 2 * tolerance):
+        return None
+    values = palette.colors[nearest(made, palette.colors)]
+    return values if _agree(values, made, region.inside) else None
 
 
 def _fill_and_colours(crop: U8, made: U8, ring: Mask, shown: F32, tolerance: float) -> F32 | None:
@@ -144,6 +150,13 @@ def _fill_and_colours(crop: U8, made: U8, ring: Mask, shown: F32, tolerance: flo
     )
     off = np.square(options - made).sum(axis=-1)
     return np.take_along_axis(options, off.argmin(axis=0)[None, ..., None], axis=0)[0]
+
+
+def _agree(values: F32, made: U8, inside: Mask) -> bool:
+    """Whether the network made about what ``values`` (h, w, 3) are; it may have seen what the ring
+    does not show, such as the rest of a shadow."""
+    off = np.abs(values[inside] - made[inside]).max(axis=1)
+    return float(np.mean(off <= _MADE_REACH)) >= _ONE_SHARE
 
 
 def _off(crop: U8, shown: NDArray, ring: Mask) -> F32:

@@ -31,7 +31,8 @@ def steadied(
     if not partly.any():
         return result
     shown = np.ones_like(partly) if made is None else ~made
-    nearest, averaged = _nearest((alpha >= _SURE) & shown, colour), _averaged(alpha, colour, shown)
+    told = shown & (channel_max(np.abs(image - plate)) > tolerance)
+    nearest, averaged = _nearest((alpha >= _SURE) & shown, colour), _averaged(alpha, colour, told)
     for other in (averaged, nearest):
         if other is not None:
             composed = plate + alpha[..., None] * (other - plate)
@@ -41,9 +42,9 @@ def steadied(
     return result
 
 
-def _averaged(alpha: F32, colour: F32, shown: Mask) -> F32 | None:
-    """The average of what is shown nearby, and of what is shown farther off where nothing is."""
-    weight = np.where(shown, np.square(alpha), 0).astype(np.float32)
+def _averaged(alpha: F32, colour: F32, told: Mask) -> F32 | None:
+    """The average of what is told nearby, and of what is told farther off where nothing is."""
+    weight = np.where(told, np.square(alpha), 0).astype(np.float32)
     if not weight.any():
         return None
     both = np.dstack([colour * weight[..., None], weight])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from layerstudio.color import F32
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
-from layerstudio.ops.peel_matte import near, soft
+from layerstudio.ops.peel_matte import SOLID, near, soft
 from layerstudio.ops.steady_colour import steadied
 from layerstudio.ops.unblend import unblend_colour
 from layerstudio.pipelines.flat.analysis import (
@@ -35,6 +36,7 @@ from layerstudio.pipelines.flat.lettering import Lettering, find_lettering
 Mask = NDArray[np.bool_]
 
 BODY = 0.5  # alpha from which a pixel is more the thing than what is behind it
+_LOSSY = 0.5  # levels of noise
 _INK_SHARE = 0.42  # of the strongest contrast nearby, as in `flat`
 _KNOWN = 0.9  # of a text's pixels on a plate that is known
 _JOIN_SHARE = 0.006  # of the longest side: pieces closer than that are one thing
@@ -57,7 +59,18 @@ class Peeled:
     made: Mask
     reach: int
 
-    @property
+    @cached_property
+    def soft(self) -> Mask:
+        """(h, w): where alpha is meant to be between 0 and 1."""
+        return soft(self.alpha, self.reach)
+
+    @cached_property
+    def edges(self) -> Mask:
+        """(h, w): within reach of where solid things end."""
+        solid = (self.alpha >= BODY) & ~self.soft
+        return near(solid, self.reach) & near(~solid, self.reach) & ~self.soft
+
+    @cached_property
     def off(self) -> NDArray[np.uint8]:
         """How far the picture is from the plate, (h, w) in levels."""
         return residual(self.analysis.rgb, self.plate)
@@ -91,18 +104,18 @@ def thing_within(peeled: Peeled, place: Mask) -> Element | None:
 def _body(peeled: Peeled) -> Mask:
     """Where things are. Within reach of the matte's edges a known plate decides: what differs
     from it is the thing's."""
-    body = peeled.alpha >= BODY
-    edge = near(body, peeled.reach) & near(~body, peeled.reach) & peeled.known
-    edge &= ~soft(peeled.alpha, peeled.reach)
-    tolerance = peeled.analysis.tolerance
-    differs = hysteresis(peeled.off, tolerance, 2.5 * tolerance + 4)
-    return np.where(edge, differs, body | ((peeled.alpha > 0) & soft(peeled.alpha, peeled.reach)))
+    tolerance, off = peeled.analysis.tolerance, peeled.off
+    differs = hysteresis(off, tolerance, 2.5 * tolerance + 4)
+    if peeled.analysis.noise >= _LOSSY:  # edges are blurred, and ring
+        differs &= crisp(off, _INK_SHARE)
+    by_matte = (peeled.alpha >= BODY) | ((peeled.alpha > 0) & peeled.soft)
+    return np.where(peeled.edges & peeled.known, differs, by_matte)
 
 
 def _letters(peeled: Peeled, body: Mask) -> list[Lettering]:
     contrast = peeled.off
     ink = body & crisp(contrast, _INK_SHARE) & (contrast > peeled.analysis.tolerance)
-    ink &= ~soft(peeled.alpha, peeled.reach) | (peeled.alpha >= BODY)
+    ink &= ~peeled.soft | (peeled.alpha >= BODY)
     return find_lettering(peeled.analysis, peeled.plate, ink, body)
 
 
@@ -139,7 +152,7 @@ def _cut(peeled: Peeled, body: Mask, own: tuple[Bounds, Mask]) -> Element:
     alpha, _ = cut_out(image, plate, placed, peeled.analysis.tolerance)
     matte = peeled.alpha[view]
     mine = near(placed, peeled.reach) & ~(body[view] & ~placed)
-    believed = ~peeled.known[view] | soft(matte, peeled.reach)
+    believed = ~(peeled.known & (peeled.edges | (peeled.alpha >= SOLID)))[view]
     alpha = np.where(mine, np.where(believed, matte, alpha), 0).astype(np.float32)
     colour = _colour(peeled, bounds, alpha)
     return Element(Role.OBJECT, bounds, alpha, colour, "drawing").cropped()
