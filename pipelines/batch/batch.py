@@ -14,6 +14,7 @@ from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.machine import gpus
 from layerstudio.pipelines.batch import places
 from layerstudio.pipelines.batch.engine import Engine
+from layerstudio.pipelines.batch.inline_engine import InlineEngine
 from layerstudio.pipelines.batch.journal import Journal, entry
 from layerstudio.pipelines.batch.local_engine import LocalEngine
 from layerstudio.pipelines.batch.performing import Setup
@@ -33,9 +34,9 @@ FOLDER = ".layerstudio-batch"  # beside the results: the journal, and pictures f
 class Options:
     """How a batch is carried out; none of it changes what the results are.
 
-    ``workers`` None is one for each GPU, or one where there is none. ``timeout`` is in seconds for
-    one item. ``address`` is that of a cluster. ``home`` is where the journal is kept, by default
-    beside local results.
+    ``workers`` None is one for each GPU, or one where there is none; 0 works in this process.
+    ``timeout`` is in seconds for one item. ``address`` is that of a cluster. ``home`` is where the
+    journal is kept, by default beside local results.
     """
 
     engine: EngineName = "local"
@@ -201,6 +202,8 @@ def engine_of(options: Options, setup: Setup, works: int) -> Engine:
         from layerstudio.pipelines.batch.ray_engine import RayEngine
 
         return RayEngine(setup, options.workers, options.address, timeout=options.timeout)
+    if options.workers == 0:
+        return InlineEngine(setup)
     runtimes = _runtimes(options)
     return LocalEngine(setup, runtimes[: max(1, works)], timeout=options.timeout)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from layerstudio.color import to_depth
 from layerstudio.composite import composite_pixels
@@ -204,7 +204,7 @@ def _document(found: Read, setup: Setup) -> Document:
 
 def failed(work: Work, error: Exception) -> Result:
     """What went wrong, judged."""
-    trouble, message = _explained(error)
+    trouble, message = _explained(error, _is_far(work))
     details = "".join(traceback.format_exception(error)) if trouble == "fault" else ""
     return Result(
         work.key, trouble=trouble, message=message, details=details, peak_bytes=peak_memory()
@@ -218,7 +218,7 @@ def _guarded(work: Work, step: Callable[[], T]) -> T | Result:
         return failed(work, error)
 
 
-def _explained(error: Exception) -> tuple[Trouble, str]:
+def _explained(error: Exception, is_far: bool) -> tuple[Trouble, str]:
     if isinstance(error, MemoryError):
         return "memory", "This needs more memory than the machine has free."
     number = _system_error(error)
@@ -230,7 +230,7 @@ def _explained(error: Exception) -> tuple[Trouble, str]:
         return "memory", str(error)
     if isinstance(error, (MissingWeights, MismatchedWeights)):
         return "weights", str(error)
-    if isinstance(error, (UnreadableFile, UnwritableFile)) and number is None and _is_remote(error):
+    if is_far and number is None and _gave_up(error):
         return "network", str(error)
     if isinstance(error, LayerStudioError):
         return "input", str(error)
@@ -246,9 +246,14 @@ def _system_error(error: BaseException) -> int | None:
     return error.errno if isinstance(error, OSError) else None
 
 
-def _is_remote(error: BaseException) -> bool:
-    """Whether a remote file system gave up without a number, as on a time-out."""
+def _is_far(work: Work) -> bool:
+    """Whether a network file system is involved."""
+    return any(places.is_address(place) for place in (work.source, *work.targets))
+
+
+def _gave_up(error: BaseException) -> bool:
+    """Whether a network file system failed without a number, as on a time-out."""
     cause = error.__cause__
-    return isinstance(cause, OSError) and not isinstance(
-        cause, (FileNotFoundError, PermissionError)
-    )
+    lasting = (FileNotFoundError, PermissionError, IsADirectoryError, UnidentifiedImageError)
+    is_ours = isinstance(error, (UnreadableFile, UnwritableFile))
+    return is_ours and isinstance(cause, OSError) and not isinstance(cause, lasting)

@@ -82,7 +82,7 @@ def planned(asked: Asked, standard_input: Iterator[str] | None = None) -> Plan:
     checks = _Checks()
     for draft in _drafts(asked, standard_input):
         try:
-            made = _works(draft, asked, namer, checks, len(works) + len(refused) + 1)
+            made = list(_works(draft, asked, namer, checks, len(works) + len(refused) + 1))
         except LayerStudioError as error:
             refused.append(Refused(draft.row.origin, str(error)))
             continue

@@ -7,6 +7,7 @@ and results back through it, so that machines need not share a disk.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import time
@@ -200,7 +201,7 @@ def _connected(address: str) -> Any:
             advice="Get it with `pip install layerstudio[ray]`, or use --engine local.",
         ) from None
     try:
-        ray.init(address=address or None, log_to_driver=False, logging_level="error")
+        ray.init(address=address or None, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InvalidRequest(
             f"There is no Ray cluster at {address or 'this machine'!r}: {_first_line(error)}."

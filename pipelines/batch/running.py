@@ -14,6 +14,7 @@ from layerstudio.errors import UnwritableFile
 from layerstudio.pipelines.batch import places
 from layerstudio.pipelines.batch.engine import Company, Engine, Started
 from layerstudio.pipelines.batch.journal import Journal, entry
+from layerstudio.pipelines.batch.performing import failed
 from layerstudio.pipelines.batch.policy import Policy
 from layerstudio.pipelines.batch.publishing import discard, publish
 from layerstudio.pipelines.batch.work import Result, Trouble, Work
@@ -115,7 +116,7 @@ class Run:
                 files = publish(result.files)
             except UnwritableFile as error:
                 discard(result.files)
-                self._judge(work, Result(result.key, trouble="network", message=str(error)))
+                self._judge(work, failed(work, error))
                 continue
             self._count(work, result, files)
 

@@ -54,7 +54,8 @@ def check_template(template: str) -> None:
             f"The template {template!r} asks for {unknown[0] if unknown else 'a format'!r}.",
             advice=f"Fields are {', '.join(f'{{{name}}}' for name in FIELDS)}.",
         )
-    literal = PurePath("".join(text for text, *_ in parts).replace("\\", "/"))
+    filled = "".join(text + ("x" if name else "") for text, name, *_ in parts)
+    literal = PurePath(filled.replace("\\", "/"))
     if not template.strip() or literal.is_absolute() or ".." in literal.parts:
         raise InvalidRequest(
             f"The template {template!r} does not name a file below the output folder."

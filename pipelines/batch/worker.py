@@ -11,18 +11,18 @@ import signal
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+
+import cv2
 
 from layerstudio.pipelines.batch.engine import Event, Started
 from layerstudio.pipelines.batch.performing import Made, Read, Setup, make, read, store
 from layerstudio.pipelines.batch.work import Result, Work
 
-_END = None  # what follows the last work
-
 
 @dataclass(frozen=True)
 class _Lanes:
-    """What waits between the three steps: one item each, so that memory stays bounded."""
+    """What waits between the three steps: one item each, so that memory stays bounded. None
+    follows the last."""
 
     to_make: queue.Queue[Read | Result | None]
     to_store: queue.Queue[Made | Result | None]
@@ -38,13 +38,13 @@ def serve(pipe: Connection, setup: Setup, threads: int) -> None:
     writer = threading.Thread(target=_store_all, args=(setup, lanes, sending))
     reader.start()
     writer.start()
-    while (found := lanes.to_make.get()) is not _END:
+    while (found := lanes.to_make.get()) is not None:
         if isinstance(found, Read):
             sending.send(Started(found.work.key))
             lanes.to_store.put(make(found, setup))
         else:
             lanes.to_store.put(found)
-    lanes.to_store.put(_END)
+    lanes.to_store.put(None)
     writer.join()
     pipe.close()
 
@@ -71,7 +71,7 @@ def _read_all(pipe: Connection, setup: Setup, lanes: _Lanes) -> None:
         except (EOFError, OSError):
             os._exit(1)  # the parent is gone: whatever is being computed is wanted by nobody
         if work is None:
-            lanes.to_make.put(_END)
+            lanes.to_make.put(None)
             _await_the_end(pipe)
             return
         lanes.to_make.put(read(work, setup))
@@ -86,22 +86,10 @@ def _await_the_end(pipe: Connection) -> None:
 
 
 def _store_all(setup: Setup, lanes: _Lanes, sending: _Sending) -> None:
-    while (made := lanes.to_store.get()) is not _END:
+    while (made := lanes.to_store.get()) is not None:
         sending.send(store(made, setup) if isinstance(made, Made) else made)
 
 
 def _limit_threads(threads: int) -> None:
-    """Each library's own pool: workers that all use every core wait for each other."""
-    import cv2
-
+    """OpenCV's pool; the other libraries find the number in the environment when they load."""
     cv2.setNumThreads(threads)
-    torch: Any = _torch_if_loaded()
-    if torch is not None:
-        torch.set_num_threads(threads)
-
-
-def _torch_if_loaded() -> Any:
-    """Methods load it later, and then find the number of threads in the environment."""
-    import sys
-
-    return sys.modules.get("torch")

@@ -85,7 +85,10 @@ def batch(
         Literal["local", "ray"], typer.Option(help="Processes on this machine, or a Ray cluster.")
     ] = "local",
     workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, help="[default: one, or one a GPU]")
+        int | None,
+        typer.Option(
+            "--workers", "-w", min=0, help="0: in this process. [default: one, or one a GPU]"
+        ),
     ] = None,
     address: Annotated[str, typer.Option(help="Of a running Ray cluster; default: one here.")] = "",
     timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds for one item.")] = None,
