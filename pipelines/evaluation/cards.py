@@ -9,7 +9,7 @@ from layerstudio.io.xml_text import xml_text
 from layerstudio.pipelines.evaluation.report import Report
 from layerstudio.pipelines.evaluation.scores import Outcome, SampleRecord, Scores, Thumb
 from layerstudio.pipelines.evaluation.summary import capped
-from layerstudio.pipelines.evaluation.tables import Column, Table
+from layerstudio.pipelines.evaluation.tables import Column, Table, counted
 from layerstudio.pipelines.evaluation.thumbs import MAX_THUMBS
 
 _FAILED_COST = 2.0  # above every cost, which is 1 at most
@@ -29,7 +29,7 @@ def ranked(report: Report) -> list[SampleRecord]:
 def card(report: Report, sample: SampleRecord) -> str:
     """The sample's picture and true layers, and below a row for each contestant."""
     mine = [outcome for outcome in report.outcomes if outcome.sample == sample.name]
-    facts = [sample.size, _layers(sample.true_layers), *sample.tags]
+    facts = [sample.size, counted(sample.true_layers, "layer"), *sample.tags]
     if sample.truth_error > 1.5 / 255:
         facts.append(f"true layers differ from the picture by up to {_levels(sample.truth_error)}")
     rows = "".join(_made(outcome) for outcome in mine)
@@ -101,8 +101,8 @@ def _facts(scores: Scores) -> Iterable[str]:
     yield f"alpha IoU {first.alpha_iou:.4f}"
     if len(scores.layerd.rows) > 1:
         last = scores.layerd.rows[-1]
-        yield f"{last.rgb_l1:.4f} and {last.alpha_iou:.4f} after {_merges(last.edits)}"
-    yield _layers(scores.layers)
+        yield f"{last.rgb_l1:.4f} and {last.alpha_iou:.4f} after {counted(last.edits, 'merge')}"
+    yield counted(scores.layers, "layer")
     yield f"recomposes to {_levels(scores.recomposition.max_error)}"
     if scores.cld is not None:
         yield f"composite {capped(scores.cld.assigned.composite_psnr):.1f} dB"
@@ -132,16 +132,7 @@ def _details(notes: tuple[str, ...]) -> str:
     if not notes:
         return ""
     items = "".join(f"<li>{_text(note)}</li>" for note in notes)
-    count = "1 note" if len(notes) == 1 else f"{len(notes)} notes"
-    return f"<details><summary>{count}</summary><ul>{items}</ul></details>"
-
-
-def _layers(count: int) -> str:
-    return "1 layer" if count == 1 else f"{count} layers"
-
-
-def _merges(count: int) -> str:
-    return "1 merge" if count == 1 else f"{count} merges"
+    return f"<details><summary>{counted(len(notes), 'note')}</summary><ul>{items}</ul></details>"
 
 
 def _levels(error: float) -> str:

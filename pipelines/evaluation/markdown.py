@@ -60,9 +60,10 @@ def _warnings(report: Report) -> list[str]:
 
 
 def _failures(report: Report) -> list[str]:
-    unread = [f"- {_safe(s.name)}, not read: {_safe(s.error)}" for s in report.unread]
-    failed = [f"- {_safe(o.sample)}, {o.contestant}: {_safe(o.error)}" for o in report.failed]
-    return unread + failed
+    return [
+        f"- {failure.contestant or 'not read'}, {_safe(failure.where)}: {_safe(failure.error)}"
+        for failure in report.failures()
+    ]
 
 
 def _safe(text: str) -> str:

@@ -17,6 +17,23 @@ from layerstudio.pipelines.evaluation.scores import Outcome, SampleRecord
 from layerstudio.pipelines.evaluation.summary import Summary, finished_by_all, summarise
 
 VERSION = 1
+_NAMED = 3  # samples that a failure is told of by name
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error and the samples that ended with it; ``contestant`` is "" where reading them did."""
+
+    contestant: str
+    error: str
+    samples: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        """The sample, or the first few of many."""
+        shown = ", ".join(self.samples[:_NAMED])
+        more = len(self.samples) - _NAMED
+        return f"{shown} and {more} more" if more > 0 else shown
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,15 @@ class Report:
     @property
     def failed(self) -> tuple[Outcome, ...]:
         return tuple(outcome for outcome in self.outcomes if outcome.scores is None)
+
+    def failures(self) -> tuple[Failure, ...]:
+        """What could not be read first; the same error of one contestant is one failure."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for sample in self.unread:
+            found.setdefault(("", sample.error), []).append(sample.name)
+        for outcome in self.failed:
+            found.setdefault((outcome.contestant, outcome.error), []).append(outcome.sample)
+        return tuple(Failure(who, error, tuple(names)) for (who, error), names in found.items())
 
     def summaries(self) -> tuple[Summary, ...]:
         return self._summaries(self.outcomes)

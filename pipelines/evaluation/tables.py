@@ -78,8 +78,8 @@ def layerd_table(summaries: Sequence[Summary], edits: int) -> Table:
         if item.published and skipped[item.contestant]:
             rows.append(_layerd_row(f"{item.contestant} *", item.published))
     notes = tuple(
-        f"* {name} without {_samples(count)} of fewer than two layers on either side, which "
-        "LayerD's command leaves out."
+        f"* {name} without {counted(count, 'sample')} of fewer than two layers on either side, "
+        "which LayerD's command leaves out."
         for name, count in skipped.items()
         if count
     )
@@ -210,7 +210,7 @@ def recomposition_table(summaries: Sequence[Summary]) -> Table:
         "off by one level at most. Seconds are the method's own, loading of weights included; 0 "
         "for results that were read.",
     )
-    resized = [f"{s.contestant}: {_samples(s.resized)}" for s in summaries if s.resized]
+    resized = [f"{s.contestant}: {counted(s.resized, 'sample')}" for s in summaries if s.resized]
     if resized:
         notes += (f"Predictions stretched to the canvas's size: {'; '.join(resized)}.",)
     return Table(
@@ -295,5 +295,5 @@ def four(value: float) -> str:
     return f"{value:.4f}"
 
 
-def _samples(count: int) -> str:
-    return "1 sample" if count == 1 else f"{count} samples"
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

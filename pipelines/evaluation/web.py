@@ -14,7 +14,13 @@ from layerstudio.pipelines.evaluation.published import CAVEATS
 from layerstudio.pipelines.evaluation.published_tables import published_tables
 from layerstudio.pipelines.evaluation.report import Report
 from layerstudio.pipelines.evaluation.summary import Summary
-from layerstudio.pipelines.evaluation.tables import Column, Table, result_tables, tag_tables
+from layerstudio.pipelines.evaluation.tables import (
+    Column,
+    Table,
+    counted,
+    result_tables,
+    tag_tables,
+)
 
 _TOKEN = re.compile(r"\{\{(\w+)\}\}")
 
@@ -35,7 +41,7 @@ def page(report: Report, pictures: int) -> str:
         "published": _tables(published_tables()),
         "caveats": _items(CAVEATS),
         "failures": _failures(report),
-        "lead": _text(_lead(len(worst), len(report.samples))),
+        "lead": _text(_lead(len(worst), len(ranked(report)))),
         "cards": "\n".join(card(report, sample) for sample in worst),
         "every": table_html(every_table(report)),
         "machine": _text(f"{report.machine}. {report.day}."),
@@ -115,14 +121,13 @@ def _told(facts: Mapping) -> str:
 def _warnings(report: Report) -> str:
     lines = [f"{hint} Such hints flatter." for hint in report.hints]
     if report.is_partial:
-        left = report.expected - len(report.samples)
-        lines.insert(0, f"The run was stopped before its end; {left} samples were not looked at.")
+        left = counted(report.expected - len(report.samples), "sample")
+        lines.insert(0, f"The run was stopped before its end, with {left} to go.")
     if report.unread:
-        lines.append(f"{len(report.unread)} samples could not be read and count nowhere.")
+        lines.append(f"Not read, and counted nowhere: {counted(len(report.unread), 'sample')}.")
     if report.failed:
-        lines.append(
-            f"{len(report.failed)} decompositions failed; means are over those that did not."
-        )
+        failed = counted(len(report.failed), "decomposition")
+        lines.append(f"Failed: {failed}; means are over those that did not.")
     lines += report.notes
     return f'<ul class="warning">{_items(lines)}</ul>' if lines else ""
 
@@ -162,12 +167,11 @@ def _kinds(report: Report) -> str:
 
 
 def _failures(report: Report) -> str:
-    if not report.failed and not report.unread:
+    rows = tuple((f.contestant or "not read", f.where, f.error) for f in report.failures())
+    if not rows:
         return ""
-    rows = [(sample.name, "not read", sample.error) for sample in report.unread]
-    rows += [(outcome.sample, outcome.contestant, outcome.error) for outcome in report.failed]
-    columns = (Column("sample", is_text=True), Column("method", is_text=True))
-    table = Table("", (*columns, Column("what happened", is_text=True)), tuple(rows))
+    titles = ("method", "samples", "what happened")
+    table = Table("", tuple(Column(title, is_text=True) for title in titles), rows)
     return f'<section id="failures"><h2>What failed</h2>{table_html(table)}</section>'
 
 

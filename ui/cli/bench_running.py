@@ -65,10 +65,9 @@ def tell(report: Report, folder: Path | None, as_json: bool) -> None:
     else:
         for table in tag_tables(report.by_tag(), report.summaries()):
             _print(table)
-    for sample in report.unread:
-        remark(f"{sample.name}: {sample.error}")
-    for outcome in report.failed:
-        remark(f"{outcome.sample}, {outcome.contestant}: {outcome.error}")
+    for failure in report.failures():
+        who = f"{failure.contestant}, " if failure.contestant else ""
+        remark(f"{who}{failure.where}: {failure.error}")
     for hint in report.hints:
         remark(f"{hint} Such hints flatter.")
     if report.is_partial:

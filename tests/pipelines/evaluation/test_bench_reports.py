@@ -125,13 +125,22 @@ class TestPage:
         words = " ".join(Page(page(replace(report, expected=9), 24)).words)
         assert "ZeroDivisionError: a bug" in words
         assert "d.psd" in words
-        assert "stopped before its end; 5 samples" in words
+        assert "stopped before its end, with 5 samples to go" in words
         assert "LayerD's command would skip this sample" in words
         assert "0.0709" in words  # published
 
+    def test_failures_of_one_kind_are_told_together(self, report):
+        same = [replace(o, error="No.", scores=None) for o in report.outcomes[:3]]
+        many = replace(report, outcomes=(*same, *report.outcomes[3:]))
+        told = {(f.contestant, f.error): f.where for f in many.failures()}
+        assert told["", report.unread[0].error] == "d.psd"
+        assert len(told) == 1 + len({o.contestant for o in same}) + 1
+        five = replace(many, outcomes=tuple(replace(same[0], sample=str(i)) for i in range(5)))
+        assert five.failures()[1].where == "0, 1, 2 and 2 more"
+
     def test_the_worst_come_first(self, report):
         shown = Page(page(report, 1))
-        assert "The 1 worst of 4" in " ".join(shown.words)
+        assert "The 1 worst of 3" in " ".join(shown.words)
         assert shown.tags.count("article") == 1
         assert NASTY in shown.words[shown.words.index("Samples") :]  # it failed once
         assert Page(page(report, 0)).tags.count("img") == 0
