@@ -45,9 +45,8 @@ class Shown:
 
 def colours_of(picture: Picture) -> U8:
     """(h, w, 3): what stages look at; what is transparent goes on from what is near."""
-    return np.ascontiguousarray(
-        bleed(np.asarray(to_depth(picture.pixels, np.uint8), np.uint8))[..., :3]
-    )
+    shown = bleed(to_depth(picture.pixels, np.uint8))
+    return np.array(shown[..., :3], np.uint8, order="C")
 
 
 def mask_of(source: PictureSource, extent: Extent, limits: Limits, *, above: float = _HALF) -> Mask:
