@@ -14,7 +14,7 @@ from layerstudio.pipelines.needs import is_registered, revision_of
 from layerstudio.weights.registry import checkpoint, checkpoints, is_repository
 from layerstudio.weights.store import find_repository, is_present, located
 
-_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def find_model(name: str, what: str) -> Found:
     path = Path(name).expanduser()
     if path.exists():
         return Found(path, path.name, variant=_variant_of(path))
-    if not is_repository(name) or path.suffix in _WEIGHT_SUFFIXES:
+    if not is_repository(name) or path.suffix in WEIGHT_SUFFIXES:
         raise _no_such(name, what)
     cached = find_repository(name)
     if cached is None:
@@ -84,7 +84,7 @@ def only_file(found: Found, patterns: Sequence[str], what: str) -> Path:
 
 
 def _no_such(name: str, what: str) -> UnreadableFile | InvalidRequest:
-    is_path = "/" in name or "\\" in name or Path(name).suffix in _WEIGHT_SUFFIXES
+    is_path = "/" in name or "\\" in name or Path(name).suffix in WEIGHT_SUFFIXES
     if is_path:
         return UnreadableFile(f"The {what} {name!r} does not exist.")
     return InvalidRequest(

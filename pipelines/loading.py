@@ -178,6 +178,8 @@ def _base(wanted: Wanted) -> Any:
     if wanted.family == "sd15":
         options |= {"safety_checker": None, "requires_safety_checker": False}
         options |= {"feature_extractor": None}
+    if wanted.controlnet is not None:  # which joins once it is known to fit
+        options["controlnet"] = None
     with explained_load(f"The base model {found.weights!r}"):
         if found.path.is_file():
             assert wanted.family is not None, "a single file is of a known family"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from layerstudio.errors import MissingWeights
 from layerstudio.weights.lock import read as read_lock
@@ -23,11 +23,16 @@ def require(ids: Iterable[str], what: str) -> None:
     """Raise ``MissingWeights`` with the one command that gets all that is missing."""
     absent = missing(ids)
     if absent:
-        names = " and ".join((", ".join(absent[:-1]), absent[-1]) if absent[1:] else absent)
-        raise MissingWeights(
-            f"{what} needs weights that are not on this machine: {names}.",
-            advice=f"Get them with `layerstudio models pull {' '.join(absent)}`.",
-        )
+        raise lacking(absent, what)
+
+
+def lacking(absent: Sequence[str], what: str) -> MissingWeights:
+    """The error that names ``absent``, at least one id or hub name, and the command for all."""
+    names = " and ".join((", ".join(absent[:-1]), absent[-1]) if absent[1:] else absent)
+    return MissingWeights(
+        f"{what} needs weights that are not on this machine: {names}.",
+        advice=f"Get them with `layerstudio models pull {' '.join(absent)}`.",
+    )
 
 
 def revision_of(id: str) -> str:

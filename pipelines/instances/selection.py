@@ -181,6 +181,9 @@ def _disjoint(found: Sequence[Candidate], extent: Extent) -> tuple[Candidate, ..
     for index, one in enumerate(found):
         mask = labels == index + 1
         left = cleaned(Segment.of_mask(mask, one.segment.label, one.segment.score))
+        own = left.on_canvas(extent) & (mask | (labels == 0))  # a pinhole may be another's
+        labels[own] = index + 1
+        left = replace(left, bounds=Bounds.of_mask(own), mask=own[Bounds.of_mask(own).slices])
         if not left.is_empty:
             kept.append(replace(one, segment=left))
     return tuple(kept)

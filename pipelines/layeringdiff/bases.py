@@ -31,23 +31,21 @@ _INDEX = "model_index.json"
 
 @dataclass(frozen=True)
 class Base:
-    """``loads`` is the class that its files are read as, ``calls`` the one that is called: another
-    one only where a ControlNet joins. ``family`` is None for models of none of ours."""
+    """``kind`` is diffusers' class that runs it; ``family`` is None for models of none of ours."""
 
     found: Found
     family: Family | None
-    loads: type[Any]
-    calls: type[Any]
+    kind: type[Any]
     components: Mapping[str, tuple[str, str]]  # library and class, of what the index names
 
     @property
     def title(self) -> str:
-        return self.loads.__name__.removesuffix("Pipeline")
+        return self.kind.__name__.removesuffix("Pipeline")
 
     @property
     def takes(self) -> Mapping[str, Parameter]:
         """The arguments of its call."""
-        return signature(self.calls.__call__).parameters
+        return signature(self.kind.__call__).parameters
 
     def default(self, name: str) -> Any:
         """Of an argument; None where there is none, or no such argument."""
@@ -76,9 +74,10 @@ def read_base(name: str, *, varies: bool = False, steered: bool = False) -> Base
     else:
         index = _index_of(found.path)
         stored = _class_name(index, found)
-    loads = _pipeline_class(stored, varies, found)
-    calls = _steered(loads, family, found) if steered else loads
-    return Base(found, family, loads, calls, _components(index))
+    kind = _pipeline_class(stored, varies, found)
+    if steered:
+        kind = _steered(kind, family, found)
+    return Base(found, family, kind, _components(index))
 
 
 def check(base: Base) -> None:
@@ -174,7 +173,7 @@ def _makes_pictures(kind: Any) -> bool:
     return "num_frames" not in names and {"prompt", "num_inference_steps"} <= set(names)
 
 
-def _steered(loads: type[Any], family: Family | None, found: Found) -> type[Any]:
+def _steered(kind: type[Any], family: Family | None, found: Found) -> type[Any]:
     """The class with a ControlNet; the checks of loading know those of our three families."""
     if family is None:
         raise InvalidRequest(
@@ -183,7 +182,7 @@ def _steered(loads: type[Any], family: Family | None, found: Found) -> type[Any]
         )
     import diffusers
 
-    name = loads.__name__
+    name = kind.__name__
     end = "Img2ImgPipeline" if name.endswith("Img2ImgPipeline") else "Pipeline"
     return getattr(diffusers, f"{name.removesuffix(end)}ControlNet{end}")
 

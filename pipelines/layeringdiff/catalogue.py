@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from layerstudio.generate_request import GenerateRequest, InputRole
+from layerstudio.pipelines.base_models import WEIGHT_SUFFIXES
 from layerstudio.pipelines.instances.choices import StageChoice, choose, stage_settings
 from layerstudio.pipelines.instances.wanted import WORKING_SIDE
-from layerstudio.settings import Setting
+from layerstudio.pipelines.needs import is_registered, missing
+from layerstudio.settings import Setting, Settings
+from layerstudio.weights.registry import is_repository
+from layerstudio.weights.store import find_repository
 
 DEFAULT_BASE = "sdxl-base"
 LAYERS, FOREGROUND = "layers", "foreground"
@@ -33,8 +40,31 @@ def stages_of(request: GenerateRequest) -> StageChoice:
     return choose(request.settings, has_prompts=bool(request.foregrounds))
 
 
-def needed(request: GenerateRequest, base: str) -> tuple[str, ...]:
-    """Registry ids of everything that a run loads, and names of what else it is given."""
-    drawn = (base, *(lora.source for lora in request.loras)) if draws(request) else ()
-    controlnet = (request.controlnet.source,) if request.controlnet else ()
-    return (*drawn, *controlnet, *stages_of(request).needs)
+def settled(request: GenerateRequest) -> GenerateRequest:
+    """With the stages that run named, so that a recipe uses them again where there are better ones
+    by then."""
+    stages = stages_of(request)
+    return replace(
+        request, settings=Settings({**request.settings, **stages.ids, "depth": stages.depth})
+    )
+
+
+def needed(request: GenerateRequest) -> tuple[str, ...]:
+    """Names of all weights that a run loads: registry ids, and whatever else it is given."""
+    extra = (*request.loras, *((request.controlnet,) if request.controlnet else ()))
+    given = (request.base or "", *(adapter.source for adapter in extra))
+    return (*filter(None, given), *stages_of(request).needs)
+
+
+def absent(request: GenerateRequest) -> tuple[str, ...]:
+    """What of it is not on this machine and could be fetched."""
+    names = tuple(dict.fromkeys(needed(request)))
+    lacking = set(missing(names))
+    return tuple(name for name in names if name in lacking or _is_uncached(name))
+
+
+def _is_uncached(name: str) -> bool:
+    """A hub name, not a path, of which nothing was downloaded."""
+    is_hub_name = is_repository(name) and not is_registered(name) and not Path(name).exists()
+    is_file = Path(name).suffix in WEIGHT_SUFFIXES
+    return is_hub_name and not is_file and find_repository(name) is None

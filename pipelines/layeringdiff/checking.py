@@ -8,7 +8,7 @@ from dataclasses import replace
 from layerstudio.errors import InvalidRequest
 from layerstudio.generate_request import GenerateRequest, InputRole
 from layerstudio.picture import Picture
-from layerstudio.pipelines.layeringdiff.catalogue import MODES, ROLES, draws
+from layerstudio.pipelines.layeringdiff.catalogue import DEFAULT_BASE, MODES, ROLES, draws
 from layerstudio.pipelines.layeringdiff.phrases import distinct, marked, whole_prompt
 
 Pictures = Mapping[InputRole, Picture]
@@ -37,7 +37,8 @@ def checked(request: GenerateRequest, pictures: Pictures, method: str) -> Genera
             f"{len(request.boxes)} boxes for {len(foregrounds)} foregrounds.",
             advice="Give each foreground its box, or none; words in [brackets] count too.",
         )
-    found = replace(request, method=method, mode=mode, foregrounds=foregrounds)
+    base = (request.base or DEFAULT_BASE) if draws(request) else ""
+    found = replace(request, method=method, mode=mode, foregrounds=foregrounds, base=base)
     if draws(found) and not whole_prompt(found):
         raise InvalidRequest("The prompt is empty.", advice="Say what to make.")
     return found

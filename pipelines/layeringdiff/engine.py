@@ -148,7 +148,7 @@ def opened(
     plan = planned(base, request, runtime)
     cancel.check()
     wanted = Wanted(
-        kind=base.loads,
+        kind=base.kind,
         family=base.family,
         base=base.found,
         base_id=bases.DEFAULT_BASES.get(base.family, "") if base.family else "",
@@ -165,10 +165,11 @@ def opened(
     )
 
     def prepared(pipeline: Any) -> Ready:
-        called = _called(pipeline, base)
+        if hasattr(pipeline, "watermark"):
+            pipeline.watermark = None  # invisible, and only where one more package is installed
         with explained(plan, runtime):
-            apply(plan, called)
-        return Ready(called, called.scheduler)
+            apply(plan, pipeline)
+        return Ready(pipeline, pipeline.scheduler)
 
     with quiet_libraries(), borrowed(wanted, prepared) as ready, explained(plan, runtime):
         ready.pipeline.scheduler = _scheduler(ready, request)
@@ -203,16 +204,6 @@ def size_multiple(pipeline: Any) -> int:
         return scale * 2 ** (len(blocks) - 1)
     patch = config.get("patch_size")
     return scale * max(2, patch if isinstance(patch, int) else 2)
-
-
-def _called(pipeline: Any, base: Base) -> Any:
-    """The pipeline as the class that is called, without an invisible mark in its pictures."""
-    if base.calls is not base.loads:
-        pipeline = base.calls(**pipeline.components)
-        pipeline.set_progress_bar_config(disable=True)
-    if hasattr(pipeline, "watermark"):
-        pipeline.watermark = None
-    return pipeline
 
 
 def _scheduler(ready: Ready, request: GenerateRequest) -> Any:

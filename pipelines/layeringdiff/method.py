@@ -11,15 +11,15 @@ from layerstudio.document import Document
 from layerstudio.generate_request import GenerateRequest, InputRole
 from layerstudio.picture import Picture
 from layerstudio.pipelines.layeringdiff.catalogue import (
-    DEFAULT_BASE,
     MODES,
     NEEDS,
     SETTINGS,
-    needed,
+    absent,
+    settled,
     stages_of,
 )
 from layerstudio.pipelines.methods import MethodCard
-from layerstudio.pipelines.needs import require
+from layerstudio.pipelines.needs import lacking
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, ProgressCallback
 
@@ -52,8 +52,9 @@ class LayeringDiff:
         """Raises ``MissingWeights`` too: what a base model takes is read off its files."""
         from layerstudio.pipelines.layeringdiff.checking import checked
 
-        named = checked(request, pictures, self.card.id)
-        require(needed(named, named.base or DEFAULT_BASE), repr(self.card.id))
+        named = settled(checked(request, pictures, self.card.id))
+        if not_here := absent(named):
+            raise lacking(not_here, repr(self.card.id))
         from layerstudio.pipelines.layeringdiff.resolving import resolve
 
         return resolve(named, pictures)

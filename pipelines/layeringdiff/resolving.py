@@ -24,7 +24,6 @@ from layerstudio.pipelines.schedulers import check_scheduler, scheduler_class
 
 Pictures = Mapping[InputRole, Picture]
 
-_NOTHING = GenerateRequest()
 # A picture is varied at its own size up to this many times the area that the model was made for.
 _MOST_AREA = 1.5
 _SIDE = 1024  # pixels, of models that do not say what they were made for
@@ -74,7 +73,7 @@ def _for_base(request: GenerateRequest, pictures: Pictures) -> GenerateRequest:
 def _undrawn(request: GenerateRequest, pictures: Pictures) -> GenerateRequest:
     """A given picture is taken apart as it is."""
     for name in ("loras", "controlnet", "scheduler"):
-        if getattr(request, name) != getattr(_NOTHING, name):
+        if getattr(request, name):
             raise InvalidRequest(
                 f"A picture with strength 0 is not drawn anew, so {name!r} has nothing to change.",
                 advice="Leave it out, or give a strength above 0.",
@@ -84,7 +83,6 @@ def _undrawn(request: GenerateRequest, pictures: Pictures) -> GenerateRequest:
         steps=1 if request.steps is None else request.steps,
         guidance=NO_GUIDANCE if request.guidance is None else request.guidance,
         scheduler="",
-        base=request.base or "",
         extent=request.extent or pictures["image"].extent,
     )
 
@@ -94,7 +92,7 @@ def _strength(request: GenerateRequest, base: Base) -> float:
 
 
 def _check_adapters(request: GenerateRequest, base: Base) -> None:
-    if request.loras and not hasattr(base.calls, "load_lora_weights"):
+    if request.loras and not hasattr(base.kind, "load_lora_weights"):
         raise InvalidRequest(f"{base.title} takes no LoRA.", advice="Leave it out.")
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from layerstudio.composite import composite_pixels
-from layerstudio.document import Document, Layer, Provenance, Role
+from layerstudio.document import Document, Layer, Role
 from layerstudio.generate_request import GenerateRequest, InputRole
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.machine import GIB
@@ -26,6 +24,7 @@ from layerstudio.pipelines.layeringdiff.bases import Base
 from layerstudio.pipelines.layeringdiff.catalogue import FOREGROUND, draws
 from layerstudio.pipelines.layeringdiff.engine import opened
 from layerstudio.pipelines.layeringdiff.resolving import base_of
+from layerstudio.pipelines.needs import revision_of
 from layerstudio.pipelines.placement import free_now
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, Progress, ProgressCallback
@@ -91,7 +90,7 @@ def _drawn(
             title = _numbered("picture", index, request.count)
             seed = (request.seed or 0) + index
             made = engine.make(seed, _part(progress, low, low + share, title))
-            found.append(_Drawn(_picture(made.pixels), made.prompt, seed, made.notes, base))
+            found.append(_Drawn(Picture(made.pixels), made.prompt, seed, made.notes, base))
     return found
 
 
@@ -100,13 +99,9 @@ def _given(request: GenerateRequest, picture: Picture) -> list[_Drawn]:
     assert request.extent is not None
     notes = picture.notes
     if picture.extent != request.extent:
-        picture = _picture(fitted(picture, request.extent))
+        picture = Picture(fitted(picture, request.extent))
     seeds = range(request.seed or 0, (request.seed or 0) + request.count)
     return [_Drawn(picture, request.prompt, seed, notes) for seed in seeds]
-
-
-def _picture(pixels: np.ndarray) -> Picture:
-    return Picture(pixels=pixels)
 
 
 def _make_room(runtime: Runtime) -> None:
@@ -153,7 +148,7 @@ def _taken_apart(
         layers = make_exact(layers, picture.pixels)
     finished = replace(
         document,
-        children=tuple(_signed(layer, drawn) for layer in layers if not layer.is_empty)
+        children=tuple(_signed(layer, drawn, stages) for layer in layers if not layer.is_empty)
         or tuple(layers[:1]),
         icc_profile=picture.icc_profile,
         dpi=picture.dpi,
@@ -177,22 +172,20 @@ def merged(layers: tuple[Layer, ...], extent: Extent, name: str) -> tuple[Layer,
     return tuple(found)
 
 
-def _signed(layer: Layer, drawn: _Drawn) -> Layer:
-    """What drew the picture, before what took it apart."""
-    known = layer.provenance or Provenance("layeringdiff")
+def _signed(layer: Layer, drawn: _Drawn, stages: StageChoice) -> Layer:
+    """What drew the picture, then what took it apart; objects keep the words that they go by."""
+    assert layer.provenance is not None, layer.name
     found = drawn.base.found if drawn.base else None
-    weights = " + ".join(filter(None, (found.weights if found else None, known.weights)))
-    revisions = " + ".join(filter(None, (found.revision if found else None, known.revision)))
-    return replace(
-        layer,
-        provenance=replace(
-            known,
-            seed=drawn.seed,
-            prompt=drawn.prompt or None,
-            weights=weights or None,
-            revision=revisions or None,
-        ),
+    weights = [*([found.weights] if found else []), *stages.needs]
+    revisions = [found.revision if found else "", *map(revision_of, stages.needs)]
+    signature = replace(
+        layer.provenance,
+        seed=drawn.seed,
+        prompt=layer.provenance.prompt or drawn.prompt or None,
+        weights=" + ".join(weights) or None,
+        revision=" + ".join(filter(None, revisions)) or None,
     )
+    return replace(layer, provenance=signature)
 
 
 def _numbered(title: str, index: int, count: int) -> str:
