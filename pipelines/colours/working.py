@@ -13,7 +13,7 @@ from layerstudio.color import F32, Pixels, premultiply, to_float, unpremultiply
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.progress import CancelToken, Progress, ProgressCallback
 
-_BAND_PIXELS = 8_192  # a band's maps of ten layers stay in a core's cache
+_BAND_PIXELS = 65_536  # a band's maps of ten layers are some 100 MB on two cores
 _LOOKED_AT = 1 << 22  # pixels averaged to a small picture
 
 
