@@ -28,6 +28,10 @@ from layerstudio.requests import DecomposeRequest
 
 ROOT = Path(__file__).parents[1]
 METHODS = ("palette", "unblend")
+COLUMNS = (
+    "picture", "method", "layers", "seconds", "of all cores", "raw max", "raw mean", "exact max",
+    "at",
+)  # fmt: skip
 SIDES = (256, 512, 1024, 2048)
 _TILE = 320  # pixels of a layer's width on a sheet
 _ACROSS = 4
@@ -35,10 +39,7 @@ _ACROSS = 4
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
-    print(
-        "| picture | method | layers | seconds | of all cores | raw max | raw mean | exact max | at |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     for path in pictures(quick=options.quick):
         picture = read_picture(path)
         for method in METHODS:
