@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import cv2
@@ -22,7 +23,7 @@ _RADIUS = 3  # pixels of the working size within which an edge of alpha may foll
 _SMOOTH = 1e-3  # variance of brightness below which the picture has no edge to follow
 _SURE = 0.02  # alpha as near as this to 0 or 1 is that: the filter's ripple is no mist
 _SOLID = 0.95  # alpha from which a network means that nothing shines through
-_BAND = 2**21  # pixels worked at once: 32 MB of float32 RGBA
+_BAND = 2**18  # pixels worked at once: 4 MB of float32 RGBA, which stay in a processor's cache
 
 _guides: WeakKeyDictionary[Picture, dict[Extent, F32]] = WeakKeyDictionary()
 
@@ -49,15 +50,15 @@ def at_full_size(layer: Layer, working: Extent, picture: Picture) -> Layer:
     extent = picture.extent
     if working == extent:
         return _with(layer, layer.bounds, to_depth(layer.pixels, picture.pixels.dtype))
-    place = scaled(layer.bounds, working, extent)
-    small_premul = _on_canvas(layer, working)
     is_opaque = layer.pixels[..., 3].min(initial=255) == full_scale(layer.pixels.dtype)
+    small_premul = _on_canvas(layer, working)
+    place = scaled(_shown(layer), working, extent)
     if extent.pixel_count < working.pixel_count:
         mean = cv2.resize(small_premul, tuple(extent), interpolation=cv2.INTER_AREA)
         straight = _straight(np.asarray(mean, np.float32)[place.slices])
         return _with(layer, place, to_depth(straight, picture.pixels.dtype))
     model = None if is_opaque else _edge_model(small_premul[..., 3], _guide(picture, working))
-    pixels = np.empty((*place.extent.shape, 4), picture.pixels.dtype)
+    pixels: Any = np.empty((*place.extent.shape, 4), picture.pixels.dtype)
     for band in _bands(place):
         rgba = _straight(_resampled(small_premul, extent, band))
         rgba[..., 3] = 1 if model is None else _applied(model, picture, band)
@@ -76,7 +77,7 @@ def snapped(layers: Sequence[Layer], picture: Picture) -> list[Layer]:
     least = round(_SOLID * full)
     own = [layer.pixels.copy() for layer in layers]
     for band in _bands(Bounds.full(picture.extent)):
-        source = picture.pixels[band.slices]
+        source = np.ascontiguousarray(picture.pixels[band.slices])
         free = source[..., 3] == full
         for layer, pixels in zip(reversed(layers), reversed(own), strict=True):
             common = layer.bounds.intersection(band)
@@ -86,12 +87,23 @@ def snapped(layers: Sequence[Layer], picture: Picture) -> list[Layer]:
             part = pixels[common.relative_to(layer.bounds).slices]
             solid = free[view] & (part[..., 3] >= least)
             free[view] &= part[..., 3] == 0
-            part[solid] = source[view][solid]
+            np.copyto(_words(part), _words(source[view]), where=solid)
     return [replace(layer, pixels=pixels) for layer, pixels in zip(layers, own, strict=True)]
 
 
+def _shown(layer: Layer) -> Bounds:
+    """Where something shows, and as far around it as the filter reaches."""
+    mask = Bounds.of_mask(layer.pixels[..., 3] > 0).moved(layer.bounds.x, layer.bounds.y)
+    return mask.padded(2 * _RADIUS + 1).intersection(layer.bounds)
+
+
+def _words(pixels: NDArray) -> NDArray:
+    """(h, w): the four channels of each pixel as one integer, a view."""
+    return pixels.view(np.uint32 if pixels.dtype == np.uint8 else np.uint64)[..., 0]
+
+
 def _bands(place: Bounds) -> Iterator[Bounds]:
-    """``place`` in strips of its rows, of some two million pixels each."""
+    """``place`` in strips of its rows, of some 260,000 pixels each."""
     rows = max(1, _BAND // max(1, place.width))
     for top in range(place.y, place.bottom, rows):
         yield Bounds.from_edges(place.x, top, place.right, min(place.bottom, top + rows))
@@ -168,12 +180,20 @@ def _on_canvas(layer: Layer, working: Extent) -> F32:
 
 
 def _straight(rgba_premul: F32) -> F32:
-    colour = rgba_premul[..., :3] / np.maximum(rgba_premul[..., 3:], 1e-4)
-    return np.concatenate((np.clip(colour, 0, 1), rgba_premul[..., 3:]), axis=-1)
+    """Channel by channel: numpy is many times slower over an axis of three."""
+    straight = np.empty_like(rgba_premul)
+    straight[..., 3] = rgba_premul[..., 3]
+    rest = np.reciprocal(np.maximum(rgba_premul[..., 3], np.float32(1e-4)))
+    for channel in range(3):
+        np.multiply(rgba_premul[..., channel], rest, out=straight[..., channel])
+    return straight
 
 
 def _brightness(pixels: NDArray) -> F32:
-    return np.asarray(to_float(pixels)[..., :3] @ LUMA, np.float32)
+    total = pixels[..., 0] * (LUMA[0] / np.float32(full_scale(pixels.dtype)))
+    for channel in (1, 2):
+        total += pixels[..., channel] * (LUMA[channel] / np.float32(full_scale(pixels.dtype)))
+    return np.asarray(total, np.float32)
 
 
 def _with(layer: Layer, place: Bounds, pixels: Pixels) -> Layer:

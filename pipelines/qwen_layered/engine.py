@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-from diffusers import GGUFQuantizationConfig, QwenImageTransformer2DModel
+from diffusers.models.transformers.transformer_qwenimage import QwenImageTransformer2DModel
+from diffusers.quantizers.quantization_config import GGUFQuantizationConfig
 from torch import nn
 
 from layerstudio.errors import OutOfMemory
@@ -103,7 +104,7 @@ def _read(plan: Plan, parts: tuple[Part, ...]) -> LayeredPipeline:
         given |= {"transformer": None, "vae": None}
     elif source.file is not None:
         given["transformer"] = _from_file(source, layout.weights, dtype)
-    small = {"transformer": layout.weights, "text_encoder": layout.encoder}
+    small: dict[str, Format] = {"transformer": layout.weights, "text_encoder": layout.encoder}
     dtypes = {name: dtype if form == "full" else "auto" for name, form in small.items()}
     with explained_load(f"The base model {source.weights!r}"):
         pipeline = LayeredPipeline.from_pretrained(
@@ -133,8 +134,9 @@ def _check(source: Source) -> None:
         return
     stored = gguf_shapes(source.file) if source.stored == "gguf" else TensorFile(source.file).shapes
     with torch.device("meta"), explained_load(f"The base model {source.weights!r}"):
-        config = QwenImageTransformer2DModel.load_config(source.folder / "transformer")
-        expected = shapes_of(QwenImageTransformer2DModel.from_config(config).state_dict())
+        config: Any = QwenImageTransformer2DModel.load_config(source.folder / "transformer")
+        network: Any = QwenImageTransformer2DModel.from_config(config)
+        expected = shapes_of(network.state_dict())
     if stored != expected:
         raise mismatch(f"transformer of {source.weights!r}", expected, stored)
 

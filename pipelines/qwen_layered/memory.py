@@ -169,7 +169,7 @@ def _formats(source: Source, weights: str, encoder: str) -> list[tuple[Format, F
     texts: list[Format] = ["full", *small]
     if encoder != "auto":
         return [(network, _FORMATS[encoder]) for network in networks]
-    pairs = [(network, text) for network in networks for text in texts]
+    pairs: list[tuple[Format, Format]] = [(one, text) for one in networks for text in texts]
     return [pair for pair in pairs if pair[0] == "gguf" or pair[0] == pair[1]] or pairs
 
 

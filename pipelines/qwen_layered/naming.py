@@ -45,7 +45,7 @@ def _colour(pixels: Pixels) -> str:
     most = np.bincount(bins, alpha, 216).argmax()
     chosen = bins == most
     mean = np.average(colour[chosen], axis=0, weights=alpha[chosen])
-    return colour_name(mean * 255)
+    return colour_name([float(value) * 255 for value in mean])
 
 
 def _place(layer: Layer, extent: Extent, step: int) -> str:

@@ -59,7 +59,7 @@ class LayeredPipeline(QwenImageLayeredPipeline):
     decode_at_once: int | None = None
 
     @torch.no_grad()
-    def __call__(
+    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         image: Pictures,
         prompt: Texts = None,
@@ -137,7 +137,7 @@ class LayeredPipeline(QwenImageLayeredPipeline):
     ) -> tuple[list[Image.Image], Extent]:
         """All of them at the working size that they share."""
         working = shared_bucket(pictures, resolution)
-        resized = [self.image_processor.resize(one, *working.shape) for one in pictures]
+        resized: Any = [self.image_processor.resize(one, *working.shape) for one in pictures]
         return resized, working
 
     def _grid(self, working: Extent) -> tuple[int, int]:
@@ -209,7 +209,8 @@ class LayeredPipeline(QwenImageLayeredPipeline):
 
     def _schedule(self, steps: int, sigmas: Sequence[float] | None, tokens: int) -> Tensor:
         """Timesteps, shifted by the condition's tokens: mu is the root of n / 256, as published."""
-        levels = np.linspace(1.0, 0, steps + 1)[:-1] if sigmas is None else sigmas
+        levels: Any = np.linspace(1.0, 0, steps + 1)[:-1] if sigmas is None else sigmas
+        timesteps: Any
         timesteps, _ = retrieve_timesteps(
             self.scheduler, device=self._execution_device, sigmas=levels, mu=(tokens / 256) ** 0.5
         )
@@ -221,8 +222,9 @@ class LayeredPipeline(QwenImageLayeredPipeline):
         self, prediction: Guided, latents: Tensor, timesteps: Tensor, watcher: StepWatcher
     ) -> Tensor:
         self._interrupt = False
+        progress_bar: Any = self.progress_bar
         with (
-            self.progress_bar(total=len(timesteps)) as bar,
+            progress_bar(total=len(timesteps)) as bar,
             watched_blocks(self.transformer, prediction.check),
         ):
             for step, timestep in enumerate(timesteps):

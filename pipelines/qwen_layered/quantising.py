@@ -61,9 +61,10 @@ def _cast_rest(network: nn.Module, dtype: torch.dtype) -> None:
 
 
 def _quantised(linear: nn.Linear, dtype: torch.dtype) -> Any:
-    from bitsandbytes.nn import Linear4bit, Params4bit
+    from bitsandbytes.nn import modules
 
-    small = Linear4bit(
+    bitsandbytes: Any = modules  # whose annotations are not those of its own arguments
+    small = bitsandbytes.Linear4bit(
         linear.in_features,
         linear.out_features,
         bias=linear.bias is not None,
@@ -73,7 +74,7 @@ def _quantised(linear: nn.Linear, dtype: torch.dtype) -> Any:
         device="meta",
     )
     weight = linear.weight.data.to(dtype)
-    small.weight = Params4bit(
+    small.weight = bitsandbytes.Params4bit(
         weight, requires_grad=False, quant_type="nf4", compress_statistics=False, module=small
     ).to("cpu")
     small.bias = linear.bias

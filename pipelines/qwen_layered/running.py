@@ -14,11 +14,13 @@ from layerstudio.geometry import Extent
 from layerstudio.ops.exact import make_exact
 from layerstudio.picture import Picture
 from layerstudio.pipelines.enlarging import at_full_size, snapped
+from layerstudio.pipelines.output import LayerStackOutput
 from layerstudio.pipelines.qwen_layered import published
 from layerstudio.pipelines.qwen_layered.buckets import bucket
 from layerstudio.pipelines.qwen_layered.engine import free_for_us, opened
 from layerstudio.pipelines.qwen_layered.memory import Plan, plan
 from layerstudio.pipelines.qwen_layered.naming import named
+from layerstudio.pipelines.qwen_layered.previews import previewer
 from layerstudio.pipelines.qwen_layered.sources import Source
 from layerstudio.pipelines.qwen_layered.texts import Text, text_for
 from layerstudio.pipelines.qwen_layered.tidying import tidied, without_empty
@@ -27,7 +29,7 @@ from layerstudio.pipelines.steps import StepWatcher, seeded_generators
 from layerstudio.progress import CancelToken, Progress, ProgressCallback
 from layerstudio.requests import DecomposeRequest
 
-_CAPTIONED, _LOADED, _SAMPLED, _DECODED = 0.12, 0.2, 0.9, 0.95  # shares of a run
+_READ, _CAPTIONED, _LOADED, _SAMPLED, _DECODED = 0.01, 0.12, 0.2, 0.9, 0.95  # shares of a run
 
 
 @dataclass(frozen=True)
@@ -81,18 +83,18 @@ def run(source: Source, job: Job) -> Document:
 
 def _text(chosen: Plan, image: Image.Image, job: Job) -> Text:
     request, settings = job.request, job.request.settings
-    job.step("reading the text encoder", 0.01)
+    job.step("reading the text encoder", _READ)
     prompt = ", ".join(text.strip() for text in request.prompts if text.strip())
     working = chosen.layout.working
     return text_for(
         chosen,
         job.runtime,
         prompt,
-        lambda: image.resize(tuple(working), Image.Resampling.LANCZOS),
+        lambda: image.resize((working.width, working.height), Image.Resampling.LANCZOS),
         request.source_sha256 or "",
         english=settings.flag("use_en_prompt"),
         guided=settings.number("guidance") > 1,
-        watch=lambda share: job.step("captioning", _CAPTIONED * share),
+        watch=lambda share: job.step("captioning", _READ + (_CAPTIONED - _READ) * share),
     )
 
 
@@ -103,7 +105,14 @@ def _sampled(chosen: Plan, text: Text, image: Image.Image, side: int, job: Job) 
     negative = text.negative
     with opened(chosen, job.runtime, "layers") as pipeline:
         job.step("loaded", _LOADED)
-        watcher = StepWatcher(progress=job.progress, cancel=job.cancel, span=(_LOADED, _SAMPLED))
+        # Offloaded, the autoencoder would push the transformer off the GPU at every step.
+        is_shown = job.runtime.previews and chosen.layout.placement != "offloaded"
+        watcher = StepWatcher(
+            progress=job.progress,
+            cancel=job.cancel,
+            span=(_LOADED, _SAMPLED),
+            preview=previewer(pipeline, chosen.layout.working, job.layers) if is_shown else None,
+        )
         made = pipeline(
             image,
             prompt_embeds=text.positive.embeds,
@@ -120,6 +129,7 @@ def _sampled(chosen: Plan, text: Text, image: Image.Image, side: int, job: Job) 
             cancel=job.cancel,
         )
     job.step("decoded", _DECODED)
+    assert isinstance(made, LayerStackOutput)
     return made.documents[0].layers
 
 

@@ -57,7 +57,7 @@ def _shows(layer: Layer) -> bool:
 
 def _merged(lower: Layer, rgba: F32) -> Layer:
     together_premul = _over(rgba, _premul(to_float(lower.pixels)))
-    colour = together_premul[..., :3] / np.maximum(together_premul[..., 3:], 1e-6)
+    colour = together_premul[..., :3] / np.maximum(together_premul[..., 3:], np.float32(1e-6))
     return replace(lower, pixels=to_u8(np.dstack([colour, together_premul[..., 3]])))
 
 
@@ -67,4 +67,4 @@ def _premul(rgba: F32) -> F32:
 
 def _over(rgba: F32, beneath_premul: F32) -> F32:
     """Source-over, premultiplied."""
-    return _premul(rgba) + (1 - rgba[..., 3:]) * beneath_premul
+    return np.asarray(_premul(rgba) + (1 - rgba[..., 3:]) * beneath_premul, np.float32)

@@ -81,7 +81,7 @@ def test_what_does_not_fit_is_said_with_what_would():
     assert "24.0 GiB are usable" in caught.value.message
     assert caught.value.advice.startswith("What would fit: the setting weights=fp8; or the setting")
     with pytest.raises(OutOfMemory) as caught:
-        planned(gpu(13), layers=20, working=Extent(1024, 1024))
+        planned(gpu(17), layers=20, working=Extent(1024, 1024))
     assert "resolution=640" in caught.value.advice and "layers" in caught.value.advice
     with pytest.raises(OutOfMemory, match="GGUF file of its transformer"):
         planned(gpu(6))

@@ -75,7 +75,7 @@ def test_layers_that_recompose_and_again(taken_apart, tmp_path):
 def test_raw_answers_keep_the_networks_own_alpha(taken_apart):
     raw = taken_apart(exact=False)
     alpha = raw.layers[0].pixels[..., 3]
-    assert len(np.unique(alpha)) > 50
+    assert len(np.unique(alpha)) > 20 and alpha.max() < 255
     assert error_of(raw) > 0.1
 
 
@@ -210,7 +210,8 @@ def test_previews_are_of_the_layers(taken_apart):
     taken_apart(progress=reports.append, runtime=Runtime(device="cpu", previews=True))
     shown = [report.preview for report in reports if report.preview is not None]
     assert len(shown) == 2
-    assert all(preview.dtype == np.uint8 and preview.shape[2] == 3 for preview in shown)
+    assert all(preview.dtype == np.uint8 and preview.shape == (64, 3 * 96, 3) for preview in shown)
+    assert not np.array_equal(shown[0], shown[1])
 
 
 def test_bad_requests(taken_apart, tmp_path, monkeypatch):
