@@ -26,7 +26,7 @@ class UnblendMethod:
         code_licence="Apache-2.0",
         weights_licence=None,
         needs=(),
-        inputs=("layers", "exact", "seed"),
+        inputs=("layers", "exact"),
         settings=(
             Setting(
                 "modes",

@@ -20,6 +20,7 @@ from layerstudio.pipelines.colours.palettes import Palette, palette_for, stacked
 from layerstudio.pipelines.colours.stacks import (
     Canvas,
     document_of,
+    ignored,
     is_trivial,
     remainder_mode,
     whole,
@@ -45,7 +46,8 @@ def run(
         progress(Progress(stage, fraction))
 
     if is_trivial(request, picture):
-        return whole(picture, "palette")
+        return whole(request, picture, "palette")
+    notes = ignored(request)
     step("palette", 0.0)
     palette = palette_for(request, picture)
     step("weights", 0.1)
@@ -57,9 +59,9 @@ def run(
 
     if request.settings.text("stack") == "add":
         layers = _added(estimate, request, picture, painting, cancel)
-        return document_of(layers, picture, palette.notes)
-    layers, notes = _over(estimate, request, picture, painting, cancel)
-    return document_of(layers, picture, (*palette.notes, *notes))
+        return document_of(layers, picture, (*notes, *palette.notes))
+    layers, empty = _over(estimate, request, picture, painting, cancel)
+    return document_of(layers, picture, (*notes, *palette.notes, *empty))
 
 
 @dataclass(frozen=True)

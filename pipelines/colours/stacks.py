@@ -20,6 +20,7 @@ from layerstudio.requests import DecomposeRequest
 from layerstudio.settings import Setting
 
 REMAINDER = "Remainder"
+_GUIDES = ("boxes", "points", "excluded_points", "prompts", "base")
 REMAINDER_SETTING = Setting(
     "remainder",
     BlendMode.LINEAR_LIGHT.value,
@@ -89,17 +90,26 @@ def remainder_mode(request: DecomposeRequest) -> BlendMode | None:
     return BlendMode(request.settings.text("remainder")) if request.exact else None
 
 
+def ignored(request: DecomposeRequest) -> list[str]:
+    """A note for everything given that colours have no use for."""
+    return [
+        f"The method {request.method!r} takes no {name}, so what was given is ignored."
+        for name in _GUIDES
+        if getattr(request, name)
+    ]
+
+
 def is_trivial(request: DecomposeRequest, picture: Picture) -> bool:
     """Whether there is nothing to take apart: one layer wanted, or nothing to see."""
     return request.layers == 1 or not picture.pixels[..., 3].any()
 
 
-def whole(picture: Picture, method: str) -> Document:
+def whole(request: DecomposeRequest, picture: Picture, method: str) -> Document:
     """The picture as one layer."""
     bounds = Bounds.full(picture.extent)
     role, made_by = Role.BACKGROUND, Provenance(method)
     layer = Layer("Background", bounds, picture.pixels, role=role, provenance=made_by)
-    return document_of([layer], picture, ())
+    return document_of([layer], picture, ignored(request))
 
 
 def document_of(layers: Sequence[Layer], picture: Picture, notes: Sequence[str]) -> Document:

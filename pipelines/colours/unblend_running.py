@@ -29,6 +29,7 @@ from layerstudio.pipelines.colours.recipes import Recipe, recipe_for
 from layerstudio.pipelines.colours.stacks import (
     Canvas,
     document_of,
+    ignored,
     is_trivial,
     remainder_mode,
     whole,
@@ -63,7 +64,7 @@ def run(
         )
 
     if is_trivial(request, picture):
-        return whole(picture, "unblend")
+        return whole(request, picture, "unblend")
     step("colour models", 0.0)
     recipe = recipe_for(request, picture)
     small, _ = small_picture(picture.pixels, _SMALL_PIXELS)
@@ -142,7 +143,7 @@ def _painted(
     in_bands(picture.extent, work, report, cancel)
     titles = [_title(*layer) for layer in zip(models.means, recipe.roles, strict=True)]
     layers, notes = canvas.finished(titles, recipe.roles, models.modes, "unblend")
-    return document_of(layers, picture, (*recipe.notes, *notes))
+    return document_of(layers, picture, (*ignored(request), *recipe.notes, *notes))
 
 
 def _settled(target: F32, alphas: F32, models: LayerModels) -> tuple[F32, F32]:

@@ -134,6 +134,13 @@ def test_what_makes_no_sense_is_refused(chosen):
         decompose(PICTURES["drawing"], request(layers, **chosen))
 
 
+def test_guides_are_ignored_with_a_note():
+    guided = replace(request(), points=((3, 3),))
+    for settings in ({}, {"stack": "add"}):
+        document = decompose(PICTURES["drawing"], replace(guided, settings=settings))
+        assert any("takes no points" in note for note in document.notes)
+
+
 def test_a_cancelled_run_ends_and_progress_rises():
     token = CancelToken()
     fractions: list[float] = []
