@@ -53,7 +53,10 @@ class Owlv2:
         """What of ``prompts`` is seen where, each labelled by the prompt as it was given."""
         extent = Extent.of(rgb)
         cancel.check()
-        seen = self._pictures(images=bounded(rgb), return_tensors="pt")
+        # The library blurs a picture before it shrinks it, by a kernel as wide as it shrinks: what
+        # is larger than twice its size would wait for that alone.
+        smaller = bounded(rgb, largest_side=2 * self._network.config.vision_config.image_size)
+        seen = self._pictures(images=smaller, return_tensors="pt")
         pixels = seen["pixel_values"].to(self._place.device, self._place.dtype)
         corners, scores, names = [], [], []
         for start in range(0, len(prompts), _AT_ONCE):

@@ -14,6 +14,8 @@ from tiny_segmenters import TINY_SAM
 
 from layerstudio.errors import Cancelled, MismatchedWeights, MissingWeights, UnreadableFile
 from layerstudio.geometry import Bounds, Extent
+from layerstudio.machine import GIB
+from layerstudio.models.memory import activation_peak
 from layerstudio.models.tensor_file import shapes_of
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.pipelines.stages import sam3 as sam3_module
@@ -324,3 +326,20 @@ class TestSizesOffTensors:
         for name, family in (("sam2.1-hiera-tiny", "sam2_video"), ("sam3", "sam3_video")):
             config = json.loads((own / "facebook" / name / "config.json").read_text())
             assert config["model_type"] == family
+
+
+@pytest.mark.slow
+def test_the_original_vit_b_at_full_size_loads_and_runs(tmp_path):
+    """With random weights, in the memory of a laptop; 1024 x 768 pixels."""
+    network = sam_model_registry["vit_b"]()
+    torch.save(network.state_dict(), tmp_path / "sam_vit_b_01ec64.pth")
+    del network
+    torch.set_num_threads(2)
+    stage = stage_class("sam-vit-b").open(CPU, str(tmp_path / "sam_vit_b_01ec64.pth"))
+    rgb = picture((1024, 768))
+    hints = (Hint(Bounds(100, 90, 300, 333)), Hint(points=((500, 500),)))
+    peak = activation_peak(lambda: stage.segment(rgb, hints, cancel=CancelToken()))
+    assert peak < 2 * GIB  # the package's own attention takes 2.7
+    found = stage.segment(rgb, hints, cancel=CancelToken())
+    assert len(found) == 2
+    assert all(one.bounds.clamped(Extent(1024, 768)) == one.bounds for one in found)
