@@ -27,7 +27,7 @@ ui: demo
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory out
 
 bench: $(VENV)/tree.stamp
-	$(BIN)/layerstudio bench
+	$(BIN)/layerstudio bench --jobs 2
 
 $(VENV)/dependencies.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -80,7 +80,8 @@ def evaluate(
     Layer counts may differ, and either stack may have one layer (the published command skips
     such samples). Colour under alpha 0 counts where the other layer has alpha > 0. Merges whose
     gains differ by rounding alone may be taken in another order than by the published code.
-    ``colours`` asks for the other readings of the colour error. Raises ``InvalidRequest`` for empty stacks and for layers of different sizes.
+    ``colours`` asks for the other readings of the colour error. Raises ``InvalidRequest`` for empty
+    stacks and for layers of different sizes.
     """
     check_stacks(predicted, truth)
     ours, theirs = (

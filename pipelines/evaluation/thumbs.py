@@ -6,11 +6,10 @@ import base64
 import io
 from collections.abc import Iterable
 
-import cv2
 import numpy as np
 from PIL import Image
 
-from layerstudio.color import U8, premultiply, to_float, to_u8, unpremultiply
+from layerstudio.color import U8, to_float, to_u8
 from layerstudio.document import Document
 from layerstudio.ops.rasterise import layers_of
 from layerstudio.pipelines.evaluation.scores import Thumb
@@ -33,14 +32,13 @@ def thumb(caption: str, pixels: U8, side: int) -> Thumb:
 
 
 def shrunk(pixels: U8, side: int) -> U8:
-    """(h, w, 4) straight, resampled premultiplied; never enlarged."""
+    """(h, w, 4) straight, resampled premultiplied, as Pillow does; never enlarged."""
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:
         return pixels
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    premul = cv2.resize(premultiply(to_float(pixels)), size, interpolation=cv2.INTER_AREA)
-    return to_u8(unpremultiply(np.asarray(premul, np.float32)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.HAMMING))
 
 
 def contact_sheet(rows: Iterable[Iterable[U8]], side: int) -> U8:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,24 @@ from layerstudio.pipelines.evaluation.contestants import Answer
 from layerstudio.pipelines.evaluation.plan import Plan
 from layerstudio.pipelines.evaluation.report import Report, report_of
 from layerstudio.pipelines.evaluation.running import run
-from training.designs import BACKGROUNDS
+from training.designs import BACKGROUNDS, Design
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "designs.py"
-DESIGNS = Designs(range(6), "dev", "pack")
+
+
+class Kept(Designs):
+    """Each design is drawn once for all tests."""
+
+    def design(self, name: str) -> Design:
+        return drawn(name)
+
+
+DESIGNS = Kept(range(6), "dev", "pack")
+
+
+@cache
+def drawn(name: str) -> Design:
+    return Designs(range(6), "dev", "pack").design(name)
 
 
 class Fixed:
@@ -47,7 +62,7 @@ def one_layer(sample) -> Document:
 
 
 def plan_of(make) -> Plan:
-    return Plan(DESIGNS, (Fixed(make),))
+    return Plan(DESIGNS, (Fixed(make),), short_side=256)
 
 
 def report(make) -> Report:
