@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from layerstudio.ui.cli.options import (
     limits_of,
     parse_box,
 )
+
+if TYPE_CHECKING:
+    from layerstudio.document import Document
 
 
 @guarded
@@ -53,8 +56,7 @@ def matte(
     from layerstudio import matte as run
     from layerstudio.io.files import save_with_notes
     from layerstudio.ui.cli.naming import check_targets
-    from layerstudio.ui.cli.output import print_json, progress_bar, remark
-    from layerstudio.ui.cli.tree import print_tree, tree_data
+    from layerstudio.ui.cli.output import progress_bar
 
     check_targets((out,), overwrite)
     with progress_bar(picture.name, quiet=as_json) as show:
@@ -65,7 +67,14 @@ def matte(
             base=base, runtime=given.runtime_of(context.params), limits=limits_of(max_pixels),
             progress=show,
         )  # fmt: skip
-    notes = (*document.notes, *save_with_notes(document, out))
+    _tell(document, save_with_notes(document, out), out, as_json)
+
+
+def _tell(document: Document, written: tuple[str, ...], out: Path, as_json: bool) -> None:
+    from layerstudio.ui.cli.output import print_json, remark
+    from layerstudio.ui.cli.tree import print_tree, tree_data
+
+    notes = (*document.notes, *written)
     if as_json:
         print_json({**tree_data(document), "output": str(out), "notes": notes})
         return
