@@ -73,16 +73,18 @@ def pictures(*, quick: bool) -> Iterator[Path]:
 def scaled(picture: Picture, side: int) -> Picture:
     """A square of ``side`` pixels."""
     method = cv2.INTER_AREA if side < picture.extent.longest_side else cv2.INTER_CUBIC
-    return Picture(cv2.resize(picture.pixels, (side, side), interpolation=method))
+    pixels = cv2.resize(picture.pixels, (side, side), interpolation=method)
+    return Picture(np.asarray(pixels, np.uint8))
 
 
 def row(name: str, picture: Picture, method: str, rounds: int) -> str:
-    taken, worked = [], []
+    document, taken, worked = None, [], []
     for _ in range(rounds):
         start, busy = time.perf_counter(), time.process_time()
         document = decompose(picture, DecomposeRequest(method=method))
         taken.append(time.perf_counter() - start)
         worked.append(time.process_time() - busy)
+    assert document is not None
     plain = tuple(layer for layer in document.layers if layer.name != "Remainder")
     raw = recomposition_error(replace(document, children=plain), picture.pixels)
     exact = recomposition_error(document, picture.pixels)

@@ -88,4 +88,5 @@ def _slopes(mode: BlendMode, backdrop: F32, source: F32) -> tuple[F32 | float, F
     low, high = np.maximum(backdrop - _STEP, 0), np.minimum(backdrop + _STEP, 1)
     by_backdrop = (blend(high, source) - blend(low, source)) / (high - low)
     low, high = np.maximum(source - _STEP, 0), np.minimum(source + _STEP, 1)
-    return by_backdrop, (blend(backdrop, high) - blend(backdrop, low)) / (high - low)
+    by_source = (blend(backdrop, high) - blend(backdrop, low)) / (high - low)
+    return np.asarray(by_backdrop, backdrop.dtype), np.asarray(by_source, source.dtype)

@@ -123,7 +123,7 @@ def _base(bins: ColourBins, members: NDArray[np.bool_]) -> int:
     return int(np.argmax(np.where(common, bins.colours @ LUMA, -1)))
 
 
-def _tint(strength: F32, chosen: NDArray[np.bool_], counts: NDArray) -> F32:
+def _tint(strength: NDArray[np.floating], chosen: NDArray[np.bool_], counts: NDArray) -> F32:
     """The direction of a change, its strongest channel 1, halfway to neutral: what one shade falls
     on has many colours, and what is special to one of them is no tint."""
     if not chosen.any():

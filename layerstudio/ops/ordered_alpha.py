@@ -45,7 +45,7 @@ def ordered_alphas(weights: F32, hidden: F32) -> F32:
     below = np.cumsum(weights, axis=1)
     alphas = (weights + _HIDDEN * hidden) / (below + _HIDDEN)
     alphas[:, 0] = 1.0
-    return np.clip(alphas, 0.0, 1.0)
+    return np.asarray(np.clip(alphas, 0.0, 1.0), np.float32)
 
 
 def rounded_alphas(

@@ -16,7 +16,7 @@ many colours at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -169,7 +169,7 @@ class _State:
         shown = shown_with_slopes(models.modes, alphas, colours)
         if free is not None:
             shown = shown._replace(by_colour=shown.by_colour * free)
-        pulls = shown.by_colour / np.maximum(alphas, 1e-4)[:, None]
+        pulls = np.asarray(shown.by_colour / np.maximum(alphas, 1e-4)[:, None], np.float32)
         covered = [
             models.covariances[:, i, j] @ (pulls[:, i] * shown.by_colour[:, j])
             for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
@@ -196,7 +196,7 @@ def _advanced(
 
 def _with_deviations(pulls: F32, forces: F32, models: LayerModels) -> F32:
     deviations = models.covariances @ (pulls * forces)
-    return np.clip(models.means[:, :, None] + deviations, 0, 1)
+    return np.asarray(np.clip(models.means[:, :, None] + deviations, 0, 1), np.float32)
 
 
 def _alpha_step(state: _State, alphas: F32, colours: F32, models: LayerModels, damping: F32) -> F32:
@@ -226,7 +226,7 @@ def _unlikely(colours: F32, models: LayerModels) -> F32:
     return (off * (models.precisions @ off)).sum(axis=1)
 
 
-def _inverse(covered: list[F32]) -> F32:
+def _inverse(covered: Sequence[NDArray[np.floating]]) -> F32:
     """(3, 3, n) of symmetric matrices given by their upper triangle, by rows."""
     a, b, c, d, e, f = (row.astype(np.float64) for row in covered)
     a, d, f = a + _RIDGE, d + _RIDGE, f + _RIDGE

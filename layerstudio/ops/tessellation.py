@@ -98,7 +98,7 @@ class _Simplex:
 
     def coordinates(self, points: F32) -> F32:
         """(c - 1, n) coordinates, of all corners but the first, of the projections of (3, n)."""
-        return self._inverse @ (points - self.origin)
+        return np.asarray(self._inverse @ (points - self.origin), np.float32)
 
     def settle(self, planes: F32, rest: Indices, result: F32) -> NDArray[np.bool_]:
         """Set the weights of those points among ``rest`` that project inside; which they are."""

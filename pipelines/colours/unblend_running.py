@@ -131,13 +131,13 @@ def _painted(
         target = np.ascontiguousarray(colours.reshape(-1, 3).T)
         alpha, found = _settled(target, alphas.at(colours, band, picture), models)
         levels = np.rint(alpha * full)
-        alpha = levels / np.float32(full)
+        alpha = _unit(levels, full)
         whole_colours = _rounded(target, alpha, found, models, full)
         for pixels, own, level in zip(canvas.layers, whole_colours, levels, strict=True):
             part = pixels[band.slices]
             part[..., :3] = own.T.reshape(colours.shape)
             part[..., 3] = level.reshape(colours.shape[:2])
-        shown = shown_colour(models.modes, alpha, whole_colours / np.float32(full))
+        shown = shown_colour(models.modes, alpha, _unit(whole_colours, full))
         canvas.settle(band, shown.T.reshape(colours.shape))
 
     in_bands(picture.extent, work, report, cancel)
@@ -164,7 +164,7 @@ def _rounded(target: F32, alpha: F32, colours: F32, models: LayerModels, full: i
     """``colours`` (k, 3, n) in whole levels. What rounding costs is made up in the layer on which
     the shown colour depends most, channel by channel."""
     levels = np.rint(colours * full)
-    shown = shown_with_slopes(models.modes, alpha, levels / np.float32(full))
+    shown = shown_with_slopes(models.modes, alpha, _unit(levels, full))
     most = np.abs(shown.by_colour).argmax(axis=0)[None]
     slope = np.take_along_axis(shown.by_colour, most, 0)[0]
     missing = (target - shown.colour) * full
@@ -174,6 +174,10 @@ def _rounded(target: F32, alpha: F32, colours: F32, models: LayerModels, full: i
     return levels
 
 
+def _unit(levels: F32, full: int) -> F32:
+    return np.asarray(levels / full, np.float32)
+
+
 def _title(mean: F32, role: Role) -> str:
     match role:
         case Role.SHADOW:
@@ -181,4 +185,4 @@ def _title(mean: F32, role: Role) -> str:
         case Role.HIGHLIGHT:
             return "Light"
         case _:
-            return colour_title(mean * 255)
+            return colour_title((mean * 255).tolist())

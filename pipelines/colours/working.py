@@ -27,7 +27,8 @@ def small_picture(pixels: Pixels, most: int) -> tuple[F32, F32]:
     looked_at = premultiply(to_float(pixels[::step, ::step]))
     scale = min(1.0, (most / (looked_at.shape[0] * looked_at.shape[1])) ** 0.5)
     size = (max(1, round(looked_at.shape[1] * scale)), max(1, round(looked_at.shape[0] * scale)))
-    rgba = unpremultiply(cv2.resize(looked_at, size, interpolation=cv2.INTER_AREA))
+    small = cv2.resize(looked_at, size, interpolation=cv2.INTER_AREA)
+    rgba = unpremultiply(np.asarray(small, np.float32))
     seen = rgba[..., 3] > 0
     colours = np.ascontiguousarray(rgba[..., :3])
     if seen.any():
