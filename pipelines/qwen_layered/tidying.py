@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from layerstudio.color import F32, to_float, to_u8
@@ -16,6 +17,7 @@ from layerstudio.document import Layer
 _SEEN = 8 / 255  # alpha below which an autoencoder's haze lies, and nothing that was meant
 _SPECK = 5e-4  # share of the canvas below which a layer is no layer of its own
 _SAME = 6 / 255  # colour differences that an autoencoder makes by itself
+_NEAR = 5  # pixels over which differences are averaged
 _SHARE = 0.02  # of its own pixels in which a copy may differ
 
 
@@ -38,7 +40,9 @@ def tidied(layers: Sequence[Layer]) -> list[Layer]:
             kept, beneath_premul = [layer], _premul(rgba)
             continue
         together_premul = _over(rgba, beneath_premul)
-        changed = np.abs(together_premul - beneath_premul).max(axis=-1) > _SAME
+        # Means over a few pixels: what an autoencoder adds by itself is noise around nothing.
+        difference = cv2.blur(together_premul - beneath_premul, (_NEAR, _NEAR))
+        changed = np.abs(difference).max(axis=-1) > _SAME
         if changed.sum() <= _SHARE * (rgba[..., 3] > _SEEN).sum():
             continue
         beneath_premul = together_premul

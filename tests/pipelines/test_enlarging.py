@@ -51,6 +51,27 @@ def test_bands_change_nothing(monkeypatch):
     assert np.array_equal(snapped([whole], picture)[0].pixels, own.pixels)
 
 
+def test_alpha_follows_the_edges_of_the_picture():
+    """A disc known at a fifth of the size comes back with the picture's edge, not a blurred one."""
+    size, factor = 400, 5
+    picture = np.full((size, size, 4), 255, np.uint8)
+    picture[..., :3] = 30
+    disc = np.zeros((size, size), np.uint8)
+    cv2.circle(disc, (200, 200), 120, 255, -1, cv2.LINE_AA)
+    picture[..., :3] = np.maximum(picture[..., :3], disc[..., None])
+    small = size // factor
+    alpha = cv2.resize(disc, (small, small), interpolation=cv2.INTER_AREA)
+    rgba = np.dstack([np.full((small, small, 3), 255, np.uint8), alpha])
+    layer = Layer("disc", Bounds(0, 0, small, small), rgba)
+    large = at_full_size(layer, Extent(small, small), Picture(picture))
+    shown = np.zeros((size, size, 4))
+    shown[large.bounds.slices] = large.pixels
+    error = np.abs(shown[..., 3] - disc).mean()
+    plain = np.abs(cv2.resize(alpha, (size, size)).astype(float) - disc).mean()
+    assert error < 0.5 * plain
+    assert np.abs(shown[disc > 250, :3] - 255).max() <= 1
+
+
 def test_an_opaque_layer_is_bilinear():
     working, picture = Extent(16, 12), picture_of(80, 60)
     layer = soft_layer(working)

@@ -15,11 +15,9 @@ from typer.testing import CliRunner
 import layerstudio
 from layerstudio import Bounds, Cancelled, CancelToken, Extent, InvalidRequest
 from layerstudio.composite import composite_pixels
-from layerstudio.document import Layer
 from layerstudio.errors import MismatchedWeights, MissingWeights, OutOfMemory
-from layerstudio.picture import Picture
 from layerstudio.pipelines import loading
-from layerstudio.pipelines.enlarging import at_full_size, scaled
+from layerstudio.pipelines.enlarging import scaled
 from layerstudio.pipelines.multilayer import cld_running, engine
 from layerstudio.pipelines.multilayer.cld_running import working_extent
 from layerstudio.pipelines.preflight import Free
@@ -180,25 +178,6 @@ def test_working_sizes():
     assert working_extent(Extent(61, 45)) == Extent(61, 45)
     assert working_extent(Extent(3, 5000)) == Extent(16, 1024)
     assert scaled(Bounds(5, 5, 2, 2), Extent(100, 100), Extent(10, 10)) == Bounds(0, 0, 1, 1)
-
-
-def test_alpha_follows_the_edges_of_the_picture():
-    """A disc known at a fifth of the size comes back with the picture's edge, not a blurred one."""
-    size, factor = 400, 5
-    picture = np.full((size, size, 4), 255, np.uint8)
-    picture[..., :3] = 30
-    disc = np.zeros((size, size), np.uint8)
-    cv2.circle(disc, (200, 200), 120, 255, -1, cv2.LINE_AA)
-    picture[..., :3] = np.maximum(picture[..., :3], disc[..., None])
-    small = size // factor
-    alpha = cv2.resize(disc, (small, small), interpolation=cv2.INTER_AREA)
-    rgba = np.dstack([np.full((small, small, 3), 255, np.uint8), alpha])
-    layer = Layer("disc", Bounds(0, 0, small, small), rgba)
-    large = at_full_size(layer, Extent(small, small), Picture(picture))
-    error = np.abs(large.pixels[..., 3].astype(float) - disc).mean()
-    plain = np.abs(cv2.resize(alpha, (size, size)).astype(float) - disc).mean()
-    assert error < 0.5 * plain
-    assert np.abs(large.pixels[..., :3].astype(int)[disc > 250] - 255).max() <= 1
 
 
 def test_the_command_line(multilayer_base, tmp_path, monkeypatch):  # noqa: F811

@@ -16,8 +16,10 @@ def qwen_folder(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def small_working_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """64 x 64 for 640 x 640, 96 x 96 for 1024 x 1024."""
-    from layerstudio.pipelines.qwen_layered import published
+    """64 x 64 for 640 x 640, 96 x 96 for 1024 x 1024, and captions of a few words."""
+    from layerstudio.pipelines.qwen_layered import published, words
+
+    monkeypatch.setattr(words, "CAPTION_TOKENS", 24)
 
     monkeypatch.setattr(published, "RECOMMENDED_SIDE", SIDE)
     monkeypatch.setattr(published, "SIDES", {"640": SIDE, "1024": 96})
