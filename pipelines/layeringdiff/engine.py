@@ -18,6 +18,7 @@ from layerstudio.geometry import Extent
 from layerstudio.models.preview import Preview
 from layerstudio.picture import Picture
 from layerstudio.pipelines.fitting import fitted
+from layerstudio.pipelines.layerdiffuse.previews import preview_for
 from layerstudio.pipelines.layeringdiff import bases, remarks
 from layerstudio.pipelines.layeringdiff.arguments import (
     sampling_arguments,
@@ -27,7 +28,7 @@ from layerstudio.pipelines.layeringdiff.arguments import (
 from layerstudio.pipelines.layeringdiff.bases import DENOISERS, Base
 from layerstudio.pipelines.layeringdiff.phrases import whole_prompt
 from layerstudio.pipelines.layeringdiff.planning import planned, rounded
-from layerstudio.pipelines.layeringdiff.previews import preview_of
+from layerstudio.pipelines.layeringdiff.previews import on_canvas
 from layerstudio.pipelines.layeringdiff.watching import watched
 from layerstudio.pipelines.loading import Wanted, borrowed
 from layerstudio.pipelines.out_of_memory import explained
@@ -45,10 +46,12 @@ _SCALE = 8  # pixels of a latent, where a pipeline does not say
 
 @dataclass
 class Ready:
-    """A pipeline in its place, and the scheduler that it came with."""
+    """A pipeline in its place, and the scheduler that it came with. ``preview`` is made when it is
+    first asked for."""
 
     pipeline: Any
     scheduler: Any
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,9 @@ class Engine:
         self._canvas = Canvas.of(*request.extent, size_multiple(ready.pipeline))
         self._preview: Preview | None = None
         if runtime.previews:
-            self._preview = preview_of(ready.pipeline, base.family, plan.runtime, self._canvas)
+            if ready.preview is None and base.family is not None:
+                ready.preview = preview_for(ready.pipeline, base.family, plan.runtime)
+            self._preview = on_canvas(ready.preview, ready.pipeline, base.family, self._canvas)
         self.reason = plan.runtime.reason
 
     def make(self, seed: int, progress: ProgressCallback) -> Made:

@@ -9,23 +9,17 @@ from torch import Tensor
 from layerstudio.color import U8
 from layerstudio.models.preview import Preview
 from layerstudio.models.sizes import Family
-from layerstudio.pipelines.layerdiffuse.previews import preview_for
-from layerstudio.pipelines.runtime import ResolvedRuntime
 from layerstudio.pipelines.steps import Canvas
 
 
-def preview_of(
-    pipeline: Any, family: Family | None, runtime: ResolvedRuntime, canvas: Canvas
+def on_canvas(
+    preview: Preview | None, pipeline: Any, family: Family | None, canvas: Canvas
 ) -> Preview | None:
-    """None for families without one, and where it would move an offloaded autoencoder about."""
-    if family is None:
-        return None
-    preview = preview_for(pipeline, family, runtime)
+    """A preview of latents as the pipeline's callback has them: FLUX's are tokens of 2 x 2."""
     if preview is None or family != "flux":
         return preview
 
     def of_tokens(latents: Tensor) -> U8:
-        """FLUX samples 2 x 2 latents as one token."""
         size = canvas.padded
         return preview(
             pipeline._unpack_latents(latents, size.height, size.width, pipeline.vae_scale_factor)
