@@ -23,7 +23,7 @@ from layerstudio.composite import composite_pixels
 from layerstudio.document import BlendMode, Document, Layer, Mask, Node
 from layerstudio.errors import UnreadableFile
 from layerstudio.io import manifest, pngs
-from layerstudio.io.archive import Shelf, in_threads, open_zip
+from layerstudio.io.archive import Shelf, add, in_threads, open_zip
 from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.io.ora_reading import read_stack
 from layerstudio.io.ora_stack import OPERATORS, is_isolated, plain
@@ -57,12 +57,12 @@ def write(document: Document, path: Path, *, bleed: bool = True) -> tuple[str, .
         return name, encode_png(spread, icc=_profile(document, pixels))
 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("mimetype", MIMETYPE)
-        archive.writestr("stack.xml", stack, zipfile.ZIP_DEFLATED)
-        archive.writestr(MANIFEST, manifest.dumps(data), zipfile.ZIP_DEFLATED)
+        add(archive, "mimetype", MIMETYPE)
+        add(archive, "stack.xml", stack, packed=True)
+        add(archive, MANIFEST, manifest.dumps(data), packed=True)
         for name, png in in_threads(encode, [("mergedimage.png", flat), *sources.files.items()]):
-            archive.writestr(name, png)
-        archive.writestr("Thumbnails/thumbnail.png", encode_png(_thumbnail(flat)))
+            add(archive, name, png)
+        add(archive, "Thumbnails/thumbnail.png", encode_png(_thumbnail(flat)))
     return shown.notes
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from layerstudio.composite import composite_pixels
 from layerstudio.document import Document, Layer, Mask, Node
 from layerstudio.errors import UnreadableFile
 from layerstudio.io import manifest
-from layerstudio.io.archive import FolderShelf, Shelf, in_threads, open_zip
+from layerstudio.io.archive import FolderShelf, Shelf, add, in_threads, open_zip
 from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.io.names import file_stem
 from layerstudio.io.png_codec import decode_gray_png, decode_png, encode_png, png_extent
@@ -46,8 +47,8 @@ def write(document: Document, path: Path, *, bleed: bool = False) -> tuple[str, 
     text = manifest.dumps(data, indent=1).encode()
     if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(MANIFEST, text, zipfile.ZIP_DEFLATED)
-            _write_all(files, archive.writestr)
+            add(archive, MANIFEST, text, packed=True)
+            _write_all(files, partial(add, archive))
     else:
         path.mkdir()
         (path / MANIFEST).write_bytes(text)

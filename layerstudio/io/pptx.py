@@ -6,10 +6,12 @@ or group opacity: those are worked into the pictures first, so that the slide sh
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from pptx import Presentation
 from pptx.opc.package import Part
@@ -21,6 +23,7 @@ from pptx.util import Emu
 from layerstudio.document import BlendMode, Document, Group, Layer, Node
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Bounds, Extent
+from layerstudio.io.archive import add
 from layerstudio.io.placed import depth_notes, placed_layer
 from layerstudio.io.pptx_marks import describe, fade, hide, lock
 from layerstudio.io.pptx_text import add_text_box
@@ -56,7 +59,7 @@ def write(
     writer = _SlideWriter(baked, scale, text)
     writer.add_all(slide.shapes, baked.children, visible=True)
     _attach_recipe(presentation, to_json(document))
-    presentation.save(str(path))
+    _save(presentation, path)
     return (
         *depth_notes(document),
         *scale.notes,
@@ -64,6 +67,16 @@ def write(
         *writer.notes,
         *live_text_notes(writer.live),
     )
+
+
+def _save(presentation: Any, path: Path) -> None:
+    """As the library saves it, but for the time of day that it writes on every part."""
+    saved = BytesIO()
+    presentation.save(saved)
+    with zipfile.ZipFile(saved) as parts, zipfile.ZipFile(path, "w") as archive:
+        for part in parts.infolist():
+            packed = part.compress_type != zipfile.ZIP_STORED
+            add(archive, part.filename, parts.read(part), packed=packed)
 
 
 @dataclass(frozen=True)
