@@ -30,13 +30,15 @@ def layerd_toys(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def with_toys(layerd_toys, tmp_path, monkeypatch, one_thread):
-    monkeypatch.setenv("LAYERSTUDIO_WEIGHTS", str(layerd_toys))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-cache"))
-    forget()
-    yield layerd_toys
-    forget()
+@pytest.fixture(scope="module")
+def with_toys(layerd_toys, tmp_path_factory, one_thread):
+    """For a whole module, so that networks are read once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAYERSTUDIO_WEIGHTS", str(layerd_toys))
+        patch.setenv("HF_HUB_CACHE", str(tmp_path_factory.mktemp("no-cache")))
+        forget()
+        yield layerd_toys
+        forget()
 
 
 @pytest.fixture
@@ -48,5 +50,4 @@ def without_lama(layerd_toys, tmp_path, monkeypatch, one_thread):
     monkeypatch.setenv("LAYERSTUDIO_WEIGHTS", str(folder))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-cache"))
     forget()
-    yield folder
-    forget()
+    return folder

@@ -144,8 +144,8 @@ def test_a_matting_network_of_ones_own(with_toys, layerd_toys):
 
 
 def test_stopped_at_every_stage(with_toys):
-    stages = []
-    taken_apart(progress=lambda report: stages.append((report.stage, report.fraction)))
+    once, stages = {"peels": 1}, []
+    taken_apart(settings=once, progress=lambda report: stages.append(report.stage))
     for stop_at in range(len(stages) - 1):
         cancel, seen = CancelToken(), []
 
@@ -155,7 +155,7 @@ def test_stopped_at_every_stage(with_toys):
                 cancel.cancel()
 
         with pytest.raises(Cancelled):
-            taken_apart(progress=watch, cancel=cancel)
+            taken_apart(settings=once, progress=watch, cancel=cancel)
         assert len(seen) == stop_at + 1, stages[stop_at]
 
 
