@@ -120,18 +120,8 @@ def _taken_apart(
     cancel: CancelToken,
 ) -> Document:
     settings, picture = request.settings, drawn.picture
-    wanted = Wanted(
-        prompts=request.foregrounds,
-        boxes=request.boxes,
-        parts=settings.flag("parts"),
-        shadows=settings.flag("shadows"),
-        working_side=settings.whole("working_side"),
-        fill_prompt=request.background or "",
-        exact=False,
-        seed=drawn.seed,
-    )
     document = disassemble(
-        picture, wanted, stages,
+        picture, _wanted(request, drawn.seed), stages,
         method=request.method or "", runtime=runtime,
         progress=_part(progress, 0.0, _TAKEN_APART), cancel=cancel,
     )  # fmt: skip
@@ -156,6 +146,20 @@ def _taken_apart(
     )
     error = recomposition_error(finished, picture.pixels).max_error
     return replace(finished, metadata={**document.metadata, ERROR_KEY: f"{error:.6f}"})
+
+
+def _wanted(request: GenerateRequest, seed: int) -> Wanted:
+    settings = request.settings
+    return Wanted(
+        prompts=request.foregrounds,
+        boxes=request.boxes,
+        parts=settings.flag("parts"),
+        shadows=settings.flag("shadows"),
+        working_side=settings.whole("working_side"),
+        fill_prompt=request.background or "",
+        exact=False,
+        seed=seed,
+    )
 
 
 def merged(layers: tuple[Layer, ...], extent: Extent, name: str) -> tuple[Layer, ...]:
