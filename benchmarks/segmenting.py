@@ -4,8 +4,9 @@
 
 Each network is made at its published size, written in its published layout and read back by the
 stage, in a process of its own, so that its peak of memory is its own. What a network sees is a
-picture of noise; the time does not depend on it. "everything" is reckoned from the time of a
-number of points, as how many are asked depends on the picture.
+picture of noise; the time does not depend on it. Seconds of the processor are in brackets: where
+other programs run, they are what counts. "everything" is reckoned from the processor's time of a
+number of points, as how many are asked depends on the picture, and on all cores at once.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from benchmarks import measuring
 STAGES = ("sam-vit-b", "sam2-tiny", "grounding-dino-tiny", "owlv2-base")
 _GRID, _FIRST = 32 * 32, 16 * 16  # points of a picture at most, and at least
 _GIB = 2**30
+
+Seconds = tuple[float, float]  # on the wall, of the processor
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,7 +60,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def measured(stage: str, side: int, points: int) -> dict[str, float]:
+def measured(stage: str, side: int, points: int) -> dict[str, Any]:
     """Figures of one stage at its published size."""
     with tempfile.TemporaryDirectory() as folder:
         base = _WRITERS[stage](Path(folder))
@@ -72,7 +75,7 @@ def measured(stage: str, side: int, points: int) -> dict[str, float]:
     return figures
 
 
-def _look_and_ask(stage: Any, rgb: np.ndarray, points: int) -> dict[str, float]:
+def _look_and_ask(stage: Any, rgb: np.ndarray, points: int) -> dict[str, Any]:
     from layerstudio.pipelines.stages.mask_network import Prompts
 
     look, looking = _timed(lambda: stage._network.look(rgb))
@@ -84,11 +87,11 @@ def _look_and_ask(stage: Any, rgb: np.ndarray, points: int) -> dict[str, float]:
             some = slice(start, start + look.batch)
             look.ask(Prompts(places[some], labels[some], None), several=True)
 
-    _, asking = _timed(ask)
-    return {"look": looking, "point": asking / points}
+    _, (wall, processor) = _timed(ask)
+    return {"look": looking, "point": (wall / points, processor / points)}
 
 
-def _search(stage: Any, rgb: np.ndarray) -> float:
+def _search(stage: Any, rgb: np.ndarray) -> Seconds:
     from layerstudio.progress import CancelToken
 
     prompts = ["a cat", "a dog", "a lamp"]
@@ -102,30 +105,31 @@ def _opened(stage: str, base: str) -> Any:
     return stage_class(stage).open(Runtime(device="cpu"), base)
 
 
-def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
-    start = time.perf_counter()
+def _timed(run: Callable[[], Any]) -> tuple[Any, Seconds]:
+    wall, processor = time.perf_counter(), time.process_time()
     result = run()
-    return result, time.perf_counter() - start
+    return result, (time.perf_counter() - wall, time.process_time() - processor)
 
 
-def _in_a_process(stage: str, options: argparse.Namespace) -> dict[str, float]:
+def _in_a_process(stage: str, options: argparse.Namespace) -> dict[str, Any]:
     own = ["--stage", stage, "--side", str(options.side), "--points", str(options.points)]
     command = [sys.executable, "-m", "benchmarks.segmenting", *own]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _row(stage: str, figures: dict[str, float]) -> tuple[str, ...]:
-    point = figures.get("point")
-    every = "" if point is None else f"{_FIRST * point:.0f} to {_GRID * point:.0f}"
-    return (
-        stage,
-        f"{figures['read']:.1f}",
-        f"{figures['look']:.1f}",
-        "" if point is None else f"{point:.2f}",
-        every,
-        f"{figures['peak']:.1f}",
-    )
+def _row(stage: str, figures: dict[str, Any]) -> tuple[str, ...]:
+    point, every = "", ""
+    if "point" in figures:
+        point = _both(figures["point"], 2)
+        free = figures["point"][1] / torch.get_num_threads()
+        every = f"{_FIRST * free:.0f} to {_GRID * free:.0f}"
+    read, look = (_both(figures[name], 1) for name in ("read", "look"))
+    return stage, read, look, point, every, f"{figures['peak']:.1f}"
+
+
+def _both(seconds: Seconds, digits: int) -> str:
+    return f"{seconds[0]:.{digits}f} ({seconds[1]:.{digits}f})"
 
 
 def _sam(folder: Path) -> Path:
