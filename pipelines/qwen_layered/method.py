@@ -56,7 +56,7 @@ class QwenLayeredMethod:
         reference="Qwen-Image-Layered (arXiv:2512.15603)",
         code_licence="Apache-2.0",
         weights_licence="Apache-2.0",
-        needs=("qwen-image-layered",),
+        needs=("qwen-image-layered", "qwen-image-layered-parts"),
         inputs=("layers", "prompts", "exact", "seed", "base"),
         settings=_SETTINGS,
     )

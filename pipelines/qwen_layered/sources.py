@@ -11,7 +11,7 @@ from typing import Literal
 from layerstudio.errors import InvalidRequest, UnreadableFile
 from layerstudio.models.tensor_file import TensorFile
 from layerstudio.pipelines.base_models import Found, find_model
-from layerstudio.pipelines.needs import is_registered, missing, require
+from layerstudio.pipelines.needs import is_registered, require
 from layerstudio.weights.registry import checkpoint
 
 WHOLE, PARTS = "qwen-image-layered", "qwen-image-layered-parts"
@@ -48,8 +48,8 @@ def find_source(name: str | None) -> Source:
 
     Raises ``MissingWeights``, ``InvalidRequest`` and ``UnreadableFile`` before anything is loaded.
     """
-    if not name:
-        require([WHOLE], _TITLE)
+    if name in (None, "", WHOLE):
+        require([WHOLE, PARTS], _TITLE)
     found = find_model(name or WHOLE, "base model")
     if is_registered(found.weights) and checkpoint(found.weights).family != "qwen-layered":
         raise _refused(found, checkpoint(found.weights).title)
@@ -65,9 +65,8 @@ def find_source(name: str | None) -> Source:
 
 def _parts() -> Path:
     """The folder of everything but the transformer, to go with a file of it."""
-    if missing([WHOLE]):
-        require([PARTS], f"The transformer in one file, which holds no captioner of {_TITLE},")
-    return find_model(PARTS if missing([WHOLE]) else WHOLE, "base model").path
+    require([PARTS], f"A file of the transformer alone, without the rest of {_TITLE},")
+    return find_model(PARTS, "base model").path
 
 
 def _source(folder: Path, found: Found, file: Path | None) -> Source:

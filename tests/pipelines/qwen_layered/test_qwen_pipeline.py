@@ -271,3 +271,15 @@ def test_frames_at_once_by_what_is_free(pipeline, monkeypatch):
     for free, frames in ((2**30, 1), (20 * 2**30, 3), (2**40, 8)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
         assert decoding.frames_at_once(pipeline.vae, latents) == frames
+
+
+@pytest.mark.slow
+def test_at_the_published_size(pipeline):
+    """640 x 640, where nothing of diffusers is patched."""
+    theirs = QwenImageLayeredPipeline(**pipeline.components)
+    theirs.set_progress_bar_config(disable=True)
+    options = {**FEW, "layers": 2, "output_type": "np"}
+    wanted = theirs(picture(), "a cat", generator=seeded(3), resolution=640, **options)
+    found = run(pipeline, picture(), "a cat", seeded(3), **{**options, "resolution": 640})
+    assert found.images[0].shape == (2, 480, 864, 4)
+    assert np.abs(found.images[0] - wanted.images[0]).max() < 2e-5

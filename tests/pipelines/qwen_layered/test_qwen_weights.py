@@ -208,7 +208,9 @@ def test_a_folder_with_something_else_in_it(qwen_folder, tmp_path):
 def test_missing_weights_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("LAYERSTUDIO_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
-    with pytest.raises(MissingWeights, match="models pull qwen-image-layered`"):
+    with pytest.raises(
+        MissingWeights, match="models pull qwen-image-layered qwen-image-layered-parts`"
+    ):
         find_source("")
     file = write_gguf(tmp_path / "q8.gguf")
     with pytest.raises(MissingWeights, match="models pull qwen-image-layered-parts`"):
