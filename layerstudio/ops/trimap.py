@@ -14,6 +14,7 @@ _UNSURE = 1.5  # pixels of the size at which the mask was found: how far its out
 _SHARE = 0.012  # of the square root of the area: hair and blur grow with what they belong to
 _MOST_SHARE = 0.06
 _DOUBT = 2.0  # a mask of score 0 gets a band this much wider, and one of score 1 none
+_INSIDE = 0.5  # of the band's half width: masks end inside of hair, and seldom outside of a thing
 _CORE = 0.5  # of the local half-width that stays foreground, so that thin parts keep a core
 _OPAQUE = 1.0  # pixels: a core thinner than this is no core
 
@@ -31,7 +32,8 @@ def band_radius(area: float, scale: float = 1.0, score: float = 1.0) -> float:
 
 
 def trimap_of(mask: Mask, radius: float, *, sure_outside: Mask | None = None) -> F32:
-    """(h, w): 1 inside of ``mask``, 0 outside, 0.5 within ``radius`` pixels of its outline.
+    """(h, w): 1 inside of ``mask``, 0 outside, 0.5 from ``radius`` pixels outside of its outline to
+    half as many inside.
 
     Thin parts keep half of their width as foreground. ``sure_outside`` (h, w) is 0 whatever the
     band says, and what lies beside it keeps its 1: there another object hides this one.
@@ -41,7 +43,7 @@ def trimap_of(mask: Mask, radius: float, *, sure_outside: Mask | None = None) ->
     ]
     outside = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, 5)
     trimap = np.full(mask.shape, 0.5, np.float32)
-    depth = np.minimum(radius, _half_width(inside, radius) * (1 - _CORE))
+    depth = np.minimum(_INSIDE * radius, _half_width(inside, radius) * (1 - _CORE))
     trimap[mask & (inside > np.maximum(depth, _OPAQUE))] = 1.0
     trimap[~mask & (outside > radius)] = 0.0
     if sure_outside is not None and sure_outside.any():
