@@ -69,8 +69,9 @@ def published_sizes(quick: bool) -> Iterator[Row]:
     """Parameters, and values held at the peak."""
     like = {"device": "meta", "dtype": HALF}
     with torch.device("meta"):
-        network = transformer(2 if quick else 60, 24, _WIDTH).to(HALF)
-        vae = autoencoder().to(HALF)
+        network: Any = transformer(2 if quick else 60, 24, _WIDTH)
+        vae: Any = autoencoder()
+    network, vae = network.to(HALF), vae.to(HALF)
     yield ["transformer", f"{parameter_count(network):,} parameters", ""]
     for layers, side in ((4, 640), (10, 640), (20, 640), (4, 1024)):
         peak = activation_peak(forward(network, layers, side, _WIDTH, like))

@@ -106,27 +106,20 @@ class LayeredPipeline(QwenImageLayeredPipeline):
             pictures, prompts, given, asked, max_sequence_length, use_en_prompt, cancel
         )
         positive = positive.repeated(num_images_per_prompt)
-        negative = negative or unwanted
-        negative = negative.repeated(num_images_per_prompt) if negative else None
+        negative = (negative or unwanted) if true_cfg_scale > 1 else None
+        negative = negative and negative.repeated(num_images_per_prompt)
         condition = self._condition(pictures, positive.embeds.dtype, num_images_per_prompt)
         noise = self._noise(working, layers, condition, generator, latents)
+        shapes = shapes_of(len(noise), layers, self._grid(working))
         prediction = Guided(
-            self.transformer,
-            condition,
-            shapes_of(len(noise), layers, self._grid(working)),
-            positive,
-            negative if true_cfg_scale > 1 else None,
-            true_cfg_scale,
-            cfg_normalize,
-            attention_kwargs or {},
-            cancel.check,
-        )
+            self.transformer, condition, shapes, positive, negative, true_cfg_scale, cfg_normalize,
+            attention_kwargs or {}, cancel.check,
+        )  # fmt: skip
         timesteps = self._schedule(num_inference_steps, sigmas, condition.shape[1])
         then = {"then": callback_on_step_end, "then_inputs": callback_on_step_end_tensor_inputs}
+        watcher = StepWatcher(cancel=cancel, **then)
         try:
-            tokens = self._denoised(
-                prediction, noise, timesteps, StepWatcher(cancel=cancel, **then)
-            )
+            tokens = self._denoised(prediction, noise, timesteps, watcher)
             output = self._output(tokens, working, layers, output_type, cancel)
         finally:
             self.maybe_free_model_hooks()
