@@ -88,6 +88,7 @@ _METHODS: dict[str, str] = {
     "palette": "layerstudio.pipelines.colours.method_palette:PaletteMethod",
     "unblend": "layerstudio.pipelines.colours.method_unblend:UnblendMethod",
     "layerd": "layerstudio.pipelines.layerd.method:LayerdMethod",
+    "instances": "layerstudio.pipelines.instances.method:InstancesMethod",
     "cld": "layerstudio.pipelines.multilayer.method_cld:CldMethod",
     "qwen-layered": "layerstudio.pipelines.qwen_layered.method:QwenLayeredMethod",
     "layerdiffuse-sdxl": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSDXL",

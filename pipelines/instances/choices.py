@@ -7,21 +7,12 @@ from dataclasses import dataclass
 
 from layerstudio.pipelines.needs import missing, require
 from layerstudio.pipelines.stages.contracts import StageKind
+from layerstudio.pipelines.stages.preferring import AUTO, preferred
 from layerstudio.pipelines.stages.table import stage_class, stage_ids
 from layerstudio.settings import Setting
 
-AUTO, NONE = "auto", "none"
+NONE = "none"
 
-# The best first; the last is asked for where none is here. What takes minutes without a GPU
-# (diffusion) is never chosen unasked.
-_PREFERRED: Mapping[StageKind, tuple[str, ...]] = {
-    "segment": ("sam3", "sam-vit-h", "sam-vit-l", "sam2-large", "sam2-tiny", "sam-vit-b"),
-    "detect": ("grounding-dino-base", "owlv2-base", "grounding-dino-tiny"),
-    "depth": ("depth-anything-v2-large", "depth-anything-v2-base", "depth-anything-v2-small"),
-    "matte": ("vitmatte-small", "guided"),
-    "foreground": ("pyramid-colours",),
-    "complete": ("lama", "flat-fill"),
-}
 _SUMMARIES: Mapping[StageKind, str] = {
     "segment": "cuts objects out",
     "detect": "finds what the prompts name",
@@ -93,12 +84,7 @@ def check_weights(stages: StageChoice, what: str) -> None:
 
 
 def _one(kind: StageKind, name: str) -> str:
-    if name == NONE and kind == "depth":
-        return NONE
-    if name != AUTO:
-        return str(stage_class(name, kind).card.id)
-    known = [id for id in _PREFERRED[kind] if id in stage_ids(kind)]
-    here = [id for id in known if not missing(stage_class(id, kind).card.needs)]
-    if here:
-        return here[0]
-    return NONE if kind == "depth" else known[-1]
+    if kind != "depth" or name not in (AUTO, NONE):
+        return preferred(kind, name)
+    best = preferred(kind)
+    return NONE if name == NONE or missing(stage_class(best, kind).card.needs) else best

@@ -93,9 +93,10 @@ def _objects(run: _Run) -> tuple[Found, tuple[Candidate, ...]]:
         return Found((), ()), ()
     watch = run.part(0.0, _FOUND)
     watch(Progress("finding objects", 0.0))
+    meant = asked(wanted, run.picture.extent)
     found = find(
         run.working,
-        asked(wanted, run.picture.extent),
+        meant,
         run.stages,
         runtime=run.runtime,
         progress=watch,
@@ -104,7 +105,20 @@ def _objects(run: _Run) -> tuple[Found, tuple[Candidate, ...]]:
     most = MOST_OBJECTS if wanted.layers == "auto" else wanted.layers - 1
     seen = [replace(one, segment=run.working.shown(one.segment)) for one in found.candidates]
     chosen = select(seen, run.working.extent, parts=wanted.parts, most=most)
-    return replace(found, notes=(*found.notes, *_count_notes(wanted, chosen))), chosen
+    notes = (*meant.notes, *found.notes, *_lost(seen, chosen), *_count_notes(wanted, chosen))
+    return replace(found, notes=notes), chosen
+
+
+def _lost(seen: Sequence[Candidate], chosen: Sequence[Candidate]) -> list[str]:
+    """What was pointed at and is no layer of its own."""
+    pointed = sum(one.asked for one in seen)
+    missing = pointed - sum(one.asked for one in chosen)
+    if not missing or not chosen:
+        return []
+    return [
+        f"{missing} of the {pointed} things pointed at show nothing that is not another one's, "
+        "or are more than the layers asked for."
+    ]
 
 
 def _count_notes(wanted: Wanted, chosen: Sequence[Candidate]) -> list[str]:

@@ -17,6 +17,7 @@ PREFERRED: Mapping[StageKind, tuple[str, ...]] = {
         *("sam-hf-large", "sam2-small", "sam-vit-b", "sam-hf-base", "sam2-tiny"),
     ),
     "detect": ("grounding-dino-base", "owlv2-base", "grounding-dino-tiny"),
+    "depth": ("depth-anything-v2-large", "depth-anything-v2-base", "depth-anything-v2-small"),
     # Out of a trimap. What needs no weights comes last, so that something always is here.
     "matte": ("vitmatte-base", "vitmatte-small", "guided"),
     "foreground": ("pyramid-colours",),
