@@ -66,7 +66,7 @@ def measured(stage: str, side: int, points: int) -> dict[str, Any]:
         base = _WRITERS[stage](Path(folder))
         opened, reading = _timed(lambda: _opened(stage, str(base)))
         rgb = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
-        figures = {"read": reading}
+        figures: dict[str, Any] = {"read": reading}
         if stage in ("grounding-dino-tiny", "owlv2-base"):
             figures |= {"look": _search(opened, rgb)}
         else:
@@ -180,7 +180,7 @@ def _owlv2(folder: Path) -> Path:
 
 def _write_words(folder: Path) -> None:
     """A vocabulary of BERT's layout with its marks at their numbers, and letters."""
-    from transformers import BertTokenizerFast
+    from transformers import BertTokenizer
 
     words = [f"[unused{index}]" for index in range(1030)]
     words[0], words[100:104] = "[PAD]", ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -188,7 +188,7 @@ def _write_words(folder: Path) -> None:
     letters = "abcdefghijklmnopqrstuvwxyz"
     words[200:226], words[300:326] = letters, [f"##{letter}" for letter in letters]
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
-    BertTokenizerFast.from_pretrained(folder).save_pretrained(folder)
+    BertTokenizer.from_pretrained(folder).save_pretrained(folder)
 
 
 def _write_clip_words(folder: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from layerstudio.document import Document, Layer, Role
 from layerstudio.geometry import Bounds
 from layerstudio.picture import Picture
@@ -38,6 +36,6 @@ def document_of(picture: Picture, segments: Sequence[Segment]) -> Document:
 
 
 def _cut(picture: Picture, segment: Segment, name: str) -> Layer:
-    pixels = np.array(picture.pixels[segment.bounds.slices])
+    pixels = picture.pixels[segment.bounds.slices].copy()
     pixels[..., 3] *= segment.mask
     return Layer(name, segment.bounds, pixels)

@@ -30,7 +30,7 @@ def write_sam_package(folder: Path, name: str = "checkpoints/sam_vit_b_01ec64.pt
 def write_bert_tokenizer(folder: Path) -> None:
     """Grounding DINO knows four marks by BERT's numbers: 101 and 102 around a text, 1012 "." and
     1029 "?". Every small letter is a word, alone and inside of one."""
-    from transformers import BertTokenizerFast
+    from transformers import BertTokenizer
 
     words = [f"[unused{index}]" for index in range(1030)]
     words[0], words[100], words[101], words[102], words[103] = (
@@ -43,7 +43,7 @@ def write_bert_tokenizer(folder: Path) -> None:
     vocabulary = folder / "vocab.txt"
     vocabulary.parent.mkdir(parents=True, exist_ok=True)
     vocabulary.write_text("\n".join(words) + "\n")
-    BertTokenizerFast.from_pretrained(folder).save_pretrained(folder)
+    BertTokenizer.from_pretrained(folder).save_pretrained(folder)
 
 
 def write_grounding_dino(folder: Path, seed: int = 92) -> Path:

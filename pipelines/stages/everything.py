@@ -16,6 +16,7 @@ from math import ceil
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from layerstudio.color import F32, U8
@@ -73,7 +74,9 @@ def everything(
         half = Asking(look, crop, extent, cancel, lambda share: told(share / 2))
         found = half.about(lattice[first], found)
         inner = innermost([one.outline for one in found], extent)
-        rest = ~first & ~is_settled(lattice + np.float32([crop.x, crop.y]), first, inner, extent)
+        rest = ~first & ~is_settled(
+            lattice + np.array([crop.x, crop.y], np.float32), first, inner, extent
+        )
         half = Asking(look, crop, extent, cancel, lambda share: told(0.5 + share / 2))
         found = half.about(lattice[rest], found)
     found = _distinct(found)
@@ -192,16 +195,21 @@ def _segment(found: _Found, extent: Extent) -> Segment:
 def without_specks(mask: Mask, least: int) -> Mask:
     """``mask`` (h, w) without islands and holes of fewer than ``least`` pixels; its largest island
     always stays, and a hole that reaches the border is none."""
-    count, islands, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    areas = stats[:, cv2.CC_STAT_AREA]
+    islands, areas = _areas(mask, 8)
     keeps = areas >= least
     keeps[0] = False
-    if count > 1:
+    if len(areas) > 1:
         keeps[1 + int(np.argmax(areas[1:]))] = True
     kept = keeps[islands]
-    _, holes, stats, _ = cv2.connectedComponentsWithStats(
-        np.pad(~kept, 1, constant_values=True).astype(np.uint8), connectivity=4
-    )
-    fills = stats[:, cv2.CC_STAT_AREA] < least
+    holes, areas = _areas(np.pad(~kept, 1, constant_values=True), 4)
+    fills = areas < least
     fills[0] = fills[holes[0, 0]] = False
     return kept | fills[holes[1:-1, 1:-1]]
+
+
+def _areas(mask: Mask, connectivity: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Which connected part each pixel of ``mask`` belongs to, 0 for none, and their pixels."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=connectivity
+    )
+    return np.asarray(labels, np.int32), np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32)
