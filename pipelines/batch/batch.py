@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from layerstudio.errors import UnwritableFile
+from layerstudio.errors import UnreadableFile, UnwritableFile
 from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.machine import gpus
 from layerstudio.pipelines.batch import places
@@ -22,7 +24,7 @@ from layerstudio.pipelines.batch.planning import Asked, Plan, Refused, planned
 from layerstudio.pipelines.batch.policy import Policy
 from layerstudio.pipelines.batch.resuming import Standing, begin
 from layerstudio.pipelines.batch.running import Listener, Run, Tally
-from layerstudio.pipelines.batch.work import digest_of
+from layerstudio.pipelines.batch.work import Work, digest_of
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken
 
@@ -36,7 +38,8 @@ class Options:
 
     ``workers`` None is one for each GPU, or one where there is none; 0 works in this process.
     ``timeout`` is in seconds for one item. ``address`` is that of a cluster. ``home`` is where the
-    journal is kept, by default beside local results.
+    journal is kept, by default beside local results. ``patience`` is a factor on every wait before
+    something is tried again.
     """
 
     engine: EngineName = "local"
@@ -50,6 +53,7 @@ class Options:
     timeout: float | None = None
     home: Path | None = None
     thumbnails: bool = True
+    patience: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -102,12 +106,17 @@ class Batch:
         self._listener = listener
         self._cancel = cancel
         self._engine: Engine | None = None
+        self._journal: Journal | None = None
+        self._watches = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self._close(now=error is not None)
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
 
     def run(self, standard_input: Iterator[str] | None = None) -> Summary:
         """Plan, continue where an earlier run ended, carry out, and say what became of it.
@@ -116,27 +125,47 @@ class Batch:
         ``UnwritableFile`` where no journal can be kept. What goes wrong with one item is in the
         summary.
         """
-        start = time.monotonic()
-        plan = planned(self._asked, standard_input)
-        _make_folder(self.home / "thumbnails")
-        journal = Journal.open(self.home / "journal.jsonl")
+        return self._run(planned(self._asked, standard_input, self._cancel))
+
+    def watch(self, seconds: float) -> Iterator[Summary]:
+        """Run whenever something new is there, looking every so many seconds, until cancelled.
+
+        The first run is like any other, with nothing there too; later ones are for works that are
+        new. A place that does not answer for a while is asked again.
+        """
+        self._watches = True
+        seen: set[str] = set()
+        while not self._cancel.is_cancelled:
+            plan = self._plan_again(seen)
+            new = {_name(one) for one in (*plan.works, *plan.refused)} - seen if plan else set()
+            if plan is not None and (new or not seen):
+                seen |= new | {""}
+                summary = self._run(plan)
+                yield summary
+                if summary.tally.stopped:
+                    return
+            self._cancel.wait(seconds)
+
+    def _plan_again(self, seen: set[str]) -> Plan | None:
         try:
-            tally, refused = self._carried_out(plan, journal)
-            journal.append([entry("end", done=tally.done, refused=tally.refused)])
-        finally:
-            journal.close()
+            return planned(self._asked, None, self._cancel)
+        except UnreadableFile as error:
+            if not seen:
+                raise
+            self._listener({"event": "waiting", "message": str(error)})
+            return None
+
+    def _run(self, plan: Plan) -> Summary:
+        start = time.monotonic()
+        if self._journal is None:
+            _make_folder(self.home / "thumbnails")
+            self._journal = Journal.open(self.home / "journal.jsonl")
+        tally, refused = self._carried_out(plan, self._journal)
+        with suppress(UnwritableFile):  # only told, and on a full disk the run ended for that
+            self._journal.append([entry("end", done=tally.done, refused=tally.refused)])
         return Summary(
             tally, refused, plan.duplicates, time.monotonic() - start, self.home, self._asked.out
         )
-
-    def watch(self, seconds: float) -> Iterator[Summary]:
-        """Run whenever something new is there, looking every so many seconds, until cancelled."""
-        while not self._cancel.is_cancelled:
-            summary = self.run()
-            yield summary
-            if summary.tally.stopped:
-                return
-            self._cancel.wait(seconds)
 
     def _carried_out(self, plan: Plan, journal: Journal) -> tuple[Tally, tuple[Refused, ...]]:
         options = self._options
@@ -162,7 +191,7 @@ class Batch:
 
         engine = self._opened(len(standing.todo))
         thumbnails = self.home / "thumbnails" if options.thumbnails else None
-        policy = Policy(options.most_failures)
+        policy = Policy(options.most_failures, options.patience)
         run = Run(journal, engine, policy, listen, self._cancel, thumbnails, tally)
         if run.carry_out(standing.todo).stopped:
             self._close(now=True)
@@ -171,7 +200,8 @@ class Batch:
     def _opened(self, works: int) -> Engine:
         if self._engine is None:
             setup = setup_of(self._options, self.home)
-            self._engine = engine_of(self._options, setup, works)
+            most = sys.maxsize if self._watches else works  # more may come
+            self._engine = engine_of(self._options, setup, most)
         return self._engine
 
     def _close(self, *, now: bool) -> None:
@@ -204,11 +234,11 @@ def engine_of(options: Options, setup: Setup, works: int) -> Engine:
         return RayEngine(setup, options.workers, options.address, timeout=options.timeout)
     if options.workers == 0:
         return InlineEngine(setup)
-    runtimes = _runtimes(options)
+    runtimes = runtimes_of(options)
     return LocalEngine(setup, runtimes[: max(1, works)], timeout=options.timeout)
 
 
-def _runtimes(options: Options) -> list[Runtime]:
+def runtimes_of(options: Options) -> list[Runtime]:
     """One for each worker; on a machine with several GPUs each has its own."""
     runtime = options.runtime
     devices = [f"cuda:{index}" for index in range(len(gpus()))] if runtime.device == "auto" else []
@@ -216,6 +246,10 @@ def _runtimes(options: Options) -> list[Runtime]:
     if not devices:
         return [runtime] * count
     return [replace(runtime, device=devices[index % len(devices)]) for index in range(count)]
+
+
+def _name(one: Work | Refused) -> str:
+    return one.key if isinstance(one, Work) else f"{one.origin}\n{one.message}"
 
 
 def _announcement(plan: Plan, standing: Standing, refused: Sequence[Refused]) -> dict[str, Any]:

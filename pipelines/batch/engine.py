@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from layerstudio.errors import LayerStudioError
 from layerstudio.pipelines.batch.work import Result, Work
 
 # With whom a work may share: anybody; nobody in its worker (it may have killed one); nobody at
@@ -20,12 +21,19 @@ class Started:
 
 
 Event = Started | Result
+MOST_STILLBORN = 3  # workers in a row
+
+
+class CannotWork(LayerStudioError):
+    """Workers end before they begin: something is wrong with the machine or the installation."""
 
 
 class Engine(Protocol):
     """Works go in, events come out; every work that was submitted ends in one ``Result``.
 
-    A worker that dies gives its works the trouble "crash"; another takes its place.
+    A worker that dies gives its works the trouble "crash"; another takes its place. One that dies
+    before it could begin says nothing about its works; ``events`` raises ``CannotWork`` when
+    that happens again and again.
     """
 
     workers: int

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from layerstudio.pipelines.batch import places
-from layerstudio.pipelines.batch.batch import Options, engine_of, home_of, setup_of
+from layerstudio.pipelines.batch.batch import (
+    Options,
+    engine_of,
+    home_of,
+    runtimes_of,
+    setup_of,
+)
 from layerstudio.pipelines.batch.engine import Engine
 from layerstudio.pipelines.batch.planning import Asked, Refused, planned
 from layerstudio.pipelines.batch.publishing import discard
@@ -78,7 +84,7 @@ def estimate(
         todo=len(standing.todo),
         refused=refused,
         duplicates=plan.duplicates,
-        workers=options.workers or 1,
+        workers=len(runtimes_of(options)),
     )
     chosen = _spread(standing.todo, sample)
     return _measured(found, chosen, options, asked.out) if chosen else found

@@ -6,7 +6,9 @@ then continues as after any other end.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
+from contextlib import redirect_stdout
 
 from layerstudio.pipelines.batch.engine import Company, Event, Started
 from layerstudio.pipelines.batch.performing import Setup, perform
@@ -30,7 +32,8 @@ class InlineEngine:
         if not self._waiting:
             return []
         work = self._waiting.popleft()
-        return [Started(work.key), perform(work, self._setup)]
+        with redirect_stdout(sys.stderr):  # there, results alone are printed
+            return [Started(work.key), perform(work, self._setup)]
 
     def close(self, *, now: bool = False) -> None:
         self._waiting.clear()

@@ -21,6 +21,7 @@ from layerstudio.errors import InvalidRequest, UnreadableFile, UnwritableFile
 from layerstudio.pipelines.batch.work import Written
 
 VERSION = 1
+_MOST_LINE_BYTES = 2**26  # a longer line was not written here
 Event = Literal["start", "ready", "done", "failed", "refused", "end"]
 
 
@@ -28,13 +29,15 @@ Event = Literal["start", "ready", "done", "failed", "refused", "end"]
 class Past:
     """What a journal remembers: of each key, its latest state.
 
-    ``done`` are the files with their sizes in bytes, ``ready`` those that wait to be moved,
-    ``refused`` why a work is not to be tried again.
+    ``done`` are keys alone, since a batch may have a million. ``ready`` are the files that wait to
+    be moved, ``refused`` why a work is not to be tried again. ``begun`` are works that are not done
+    and whose files may lie at their targets all the same.
     """
 
-    done: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
     ready: dict[str, tuple[Written, ...]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
 
     def note(self, entry: Mapping[str, Any]) -> None:
         """Take in the next entry; one that makes no sense is passed over."""
@@ -42,12 +45,18 @@ class Past:
         try:
             files = entry.get("files", ())
             if event == "ready":
-                self.ready[key] = tuple(Written(f["part"], f["target"], f["bytes"]) for f in files)
+                self.ready[key] = tuple(
+                    Written(str(f["part"]), str(f["target"]), int(f["bytes"])) for f in files
+                )
+                self.begun.add(key)
             elif event == "done":
-                self.done[key] = tuple((str(f[0]), int(f[1])) for f in files)
+                if any(not isinstance(f[0], str) or not isinstance(f[1], int) for f in files):
+                    return
+                self.done.add(key)
+                self.begun.discard(key)
                 self.ready.pop(key, None)
                 self.refused.pop(key, None)
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             return
         if event in ("failed", "refused"):
             self.ready.pop(key, None)
@@ -56,7 +65,10 @@ class Past:
 
 
 class Journal:
-    """Open for one run alone: a second run of the same batch is refused."""
+    """Open for one run alone: a second run of the same batch is refused.
+
+    ``past`` is always up to what was appended last.
+    """
 
     def __init__(self, path: Path, past: Past, descriptor: int, lock: FileLock) -> None:
         self.path = path
@@ -98,7 +110,8 @@ class Journal:
 
         Raises ``UnwritableFile``, for a full disk above all; the journal is then as before.
         """
-        text = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
+        added = list(entries)
+        text = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in added)
         size = os.fstat(self._descriptor).st_size
         try:
             _write_all(self._descriptor, text.encode())
@@ -109,6 +122,8 @@ class Journal:
             raise UnwritableFile(
                 f"The journal {str(self.path)!r} could not be written: {error.strerror}."
             ) from error
+        for one in added:
+            self.past.note(one)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -158,7 +173,7 @@ def _read(path: Path, descriptor: int) -> Past:
 
 
 def _entries(path: Path, file: BinaryIO) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(file):
+    for number, line in enumerate(iter(lambda: file.readline(_MOST_LINE_BYTES), b"")):
         if not line.endswith(b"\n"):
             return
         found = _entry(line)
@@ -176,6 +191,6 @@ def _entries(path: Path, file: BinaryIO) -> Iterator[dict[str, Any]]:
 def _entry(line: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -7,6 +7,7 @@ waits for a disk. Fewer workers are used while memory is short.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -16,10 +17,11 @@ from multiprocessing import connection, get_context
 from typing import Any
 
 from layerstudio.machine import GIB, free_memory
-from layerstudio.pipelines.batch.engine import Company, Event
+from layerstudio.pipelines.batch.engine import MOST_STILLBORN, CannotWork, Company, Event
 from layerstudio.pipelines.batch.performing import Setup
+from layerstudio.pipelines.batch.publishing import discard_all_of
 from layerstudio.pipelines.batch.work import Result, Work
-from layerstudio.pipelines.batch.worker import serve
+from layerstudio.pipelines.batch.worker import Ready, serve
 from layerstudio.pipelines.runtime import Runtime
 
 _AHEAD = 3  # works in a worker: one written, one computed, one read
@@ -39,6 +41,7 @@ class _Worker:
     pipe: connection.Connection
     works: list[Work] = field(default_factory=list)
     company: Company = "any"  # that its works agreed to
+    is_ready: bool = False
     since: float = 0.0  # when the first of its works began to be the first
 
 
@@ -54,6 +57,7 @@ class LocalEngine:
         self._threads = max(1, (os.cpu_count() or 1) // len(runtimes))
         self._waiting: deque[tuple[Work, Company]] = deque()
         self._peak = 0
+        self._stillborn = 0
         self._pool = [self._spawned(runtime) for runtime in runtimes]
 
     def has_room(self) -> bool:
@@ -75,7 +79,7 @@ class LocalEngine:
             found += self._received(worker)
             if not worker.process.is_alive():
                 found += self._received(worker)  # what it sent before it died
-                found += self._replaced(worker, "crash", _death(worker.process.exitcode))
+                found += self._bury(worker)
         found += self._overdue()
         self._hand_out()
         return found
@@ -131,6 +135,10 @@ class LocalEngine:
         with suppress(EOFError, OSError):  # it died; its sentinel says so
             while worker.pipe.poll():
                 event = worker.pipe.recv()
+                if isinstance(event, Ready):
+                    worker.is_ready, worker.since = True, time.monotonic()
+                    self._stillborn = 0
+                    continue
                 found.append(event)
                 if isinstance(event, Result):
                     self._finish(worker, event)
@@ -141,11 +149,26 @@ class LocalEngine:
         worker.since = time.monotonic()
         self._peak = max(self._peak, result.peak_bytes)
 
-    def _replaced(self, worker: _Worker, trouble: Any, message: str) -> list[Event]:
-        """Results of all works of a worker that is gone; another takes its place."""
+    def _bury(self, worker: _Worker) -> list[Event]:
+        """Results of all works of a worker that died; those of one that never began wait again."""
+        death = _death(worker.process.exitcode)
+        if not worker.is_ready:
+            self._stillborn += 1
+            if self._stillborn >= MOST_STILLBORN:
+                raise CannotWork(
+                    f"{self._stillborn} workers in a row ended before they began. {death}",
+                    advice="Run one item with --workers 0 to see why.",
+                )
+            self._waiting.extendleft((work, worker.company) for work in reversed(worker.works))
+            worker.works = []
+        self._replace(worker)
+        return [Result(work.key, trouble="crash", message=death) for work in worker.works]
+
+    def _replace(self, worker: _Worker) -> None:
         worker.pipe.close()
+        for work in worker.works:
+            discard_all_of(work, self._setup.spool)
         self._pool[self._pool.index(worker)] = self._spawned(worker.runtime)
-        return [Result(work.key, trouble=trouble, message=message) for work in worker.works]
 
     def _overdue(self) -> list[Event]:
         """Works that take too long end with their worker; those behind them are only unlucky."""
@@ -153,12 +176,12 @@ class LocalEngine:
             return []
         found: list[Event] = []
         for worker in list(self._pool):
-            if worker.works and time.monotonic() - worker.since > self._timeout:
+            late = time.monotonic() - worker.since > self._timeout
+            if late and worker.works and worker.is_ready:
                 first, *rest = worker.works
                 worker.process.kill()
                 worker.process.join()
-                worker.works = []
-                self._replaced(worker, "timeout", "")
+                self._replace(worker)
                 text = f"It took longer than {self._timeout:g} seconds."
                 found.append(Result(first.key, trouble="timeout", message=text))
                 self._waiting.extendleft((work, "any") for work in reversed(rest))
@@ -168,7 +191,7 @@ class LocalEngine:
         ours, theirs = _CONTEXT.Pipe()
         setup = replace(self._setup, runtime=runtime)
         process = _CONTEXT.Process(target=serve, args=(theirs, setup, self._threads), daemon=True)
-        with _threads_in_environment(self._threads):
+        with _threads_in_environment(self._threads), _signals_blocked():
             process.start()
         theirs.close()
         return _Worker(runtime, process, ours)
@@ -184,6 +207,19 @@ def _death(exitcode: int | None) -> str:
         memory = ", most likely for lack of memory" if exitcode == -9 else ""
         return f"The worker process was ended by signal {-exitcode}{memory}."
     return f"The worker process ended by itself with code {exitcode}."
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """The new process inherits this, and is not stopped before it can say what to do then."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

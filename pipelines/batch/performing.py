@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import io
+import shutil
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ from layerstudio.io.picture import read_picture
 from layerstudio.picture import Picture
 from layerstudio.pipelines.api import ERROR_KEY, decompose
 from layerstudio.pipelines.batch import places
-from layerstudio.pipelines.batch.publishing import discard, part_of, sync
+from layerstudio.pipelines.batch.publishing import discard, part_of, scratch_of, sync
 from layerstudio.pipelines.batch.work import Result, Trouble, Work, Written
 from layerstudio.pipelines.generating import generate, require_same
 from layerstudio.pipelines.runtime import Runtime
@@ -52,8 +52,17 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 # What a network file system or a link that is down answers, and answers otherwise a moment later.
 _PASSING = (
     errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNREFUSED,
-    errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EAGAIN,
+    errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EAGAIN, errno.EBUSY,
+    getattr(errno, "EREMOTEIO", errno.EIO),
 )  # fmt: skip
+
+
+# What the clients of S3 and HTTP raise for a line that is down or slow, without a number.
+_LOST_LINES = {
+    "EndpointConnectionError", "ConnectionClosedError", "ConnectTimeoutError", "ReadTimeoutError",
+    "HTTPClientError", "IncompleteReadError", "ResponseStreamingError", "ServerDisconnectedError",
+    "ClientPayloadError", "ClientConnectionError", "ServerTimeoutError",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def perform(work: Work, setup: Setup, copy: Path | None = None) -> Result:
 def read(work: Work, setup: Setup, copy: Path | None = None) -> Read | Result:
     """The picture or file of a work; ``copy`` is where its source lies on this machine, if that is
     not where the work says."""
-    return _guarded(work, lambda: Read(work, _source(work, setup.limits, copy)))
+    return _guarded(work, lambda: Read(work, _source(work, setup, copy)))
 
 
 def bytes_of(work: Work, limits: Limits) -> bytes | Result | None:
@@ -166,10 +175,11 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _source(work: Work, limits: Limits, copy: Path | None) -> Picture | Document | None:
+def _source(work: Work, setup: Setup, copy: Path | None) -> Picture | Document | None:
+    limits = setup.limits
     if work.task == "generate":
         return None
-    with _on_disk(work.source, limits, copy) as path:
+    with _on_disk(work, setup, copy) as path:
         if work.task == "convert":
             document = open_document(path, limits)
             stem = Path(places.name_of(work.source)).stem
@@ -178,15 +188,18 @@ def _source(work: Work, limits: Limits, copy: Path | None) -> Picture | Document
 
 
 @contextmanager
-def _on_disk(source: str, limits: Limits, copy: Path | None) -> Iterator[Path]:
+def _on_disk(work: Work, setup: Setup, copy: Path | None) -> Iterator[Path]:
     """Where a source can be opened: readers of layered files want a file with its own name."""
-    if copy is not None or not places.is_address(source):
-        yield copy or Path(source)
+    if copy is not None or not places.is_address(work.source):
+        yield copy or Path(work.source)
         return
-    with tempfile.TemporaryDirectory(prefix="layerstudio-") as folder:
-        fetched = Path(folder) / places.name_of(source)
-        fetched.write_bytes(places.read(source, limits))
+    folder = scratch_of(work.key, setup.spool)
+    try:
+        fetched = folder / places.name_of(work.source)
+        places.fetch(work.source, fetched, setup.limits)
         yield fetched
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _document(found: Read, setup: Setup) -> Document:
@@ -207,7 +220,11 @@ def failed(work: Work, error: Exception) -> Result:
     trouble, message = _explained(error, _is_far(work))
     details = "".join(traceback.format_exception(error)) if trouble == "fault" else ""
     return Result(
-        work.key, trouble=trouble, message=message, details=details, peak_bytes=peak_memory()
+        work.key,
+        trouble=trouble,
+        message=places.without_secrets(message),
+        details=places.without_secrets(details),
+        peak_bytes=peak_memory(),
     )
 
 
@@ -240,10 +257,13 @@ def _explained(error: Exception, is_far: bool) -> tuple[Trouble, str]:
 
 
 def _system_error(error: BaseException) -> int | None:
-    """The system's number of what is at the bottom of an error."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error.errno if isinstance(error, OSError) else None
+    """The system's number of the deepest error that has one."""
+    number = None
+    cause: BaseException | None = error
+    while cause is not None:
+        number = cause.errno if isinstance(cause, OSError) and cause.errno else number
+        cause = cause.__cause__
+    return number
 
 
 def _is_far(work: Work) -> bool:
@@ -252,8 +272,11 @@ def _is_far(work: Work) -> bool:
 
 
 def _gave_up(error: BaseException) -> bool:
-    """Whether a network file system failed without a number, as on a time-out."""
+    """Whether a network file system failed without a number, as on a time-out or a lost line."""
     cause = error.__cause__
-    lasting = (FileNotFoundError, PermissionError, IsADirectoryError, UnidentifiedImageError)
-    is_ours = isinstance(error, (UnreadableFile, UnwritableFile))
-    return is_ours and isinstance(cause, OSError) and not isinstance(cause, lasting)
+    if not isinstance(error, (UnreadableFile, UnwritableFile)) or cause is None:
+        return False
+    if isinstance(cause, OSError):
+        lasting = (FileNotFoundError, PermissionError, IsADirectoryError, UnidentifiedImageError)
+        return not isinstance(cause, lasting)
+    return type(cause).__name__ in _LOST_LINES

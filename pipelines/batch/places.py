@@ -6,6 +6,8 @@ Addresses may carry credentials; ``shown`` takes them out of whatever a person o
 
 from __future__ import annotations
 
+import glob
+import io
 import os
 import re
 import time
@@ -15,12 +17,19 @@ from math import inf
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import url2pathname
 
-from layerstudio.errors import InvalidRequest, UnreadableFile, UnwritableFile
+from layerstudio.errors import (
+    InvalidRequest,
+    LayerStudioError,
+    UnreadableFile,
+    UnwritableFile,
+)
 from layerstudio.io.limits import Limits
 from layerstudio.io.picture import read_bytes
 
 _ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SECRETS = re.compile(r"(?<=://)[^/\s@'\"]*@|(?<=\w)\?[^\s'\">]*=[^\s'\">]*")
 _CHUNK = 2**20  # bytes
 
 
@@ -36,6 +45,16 @@ def shown(place: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+def without_secrets(text: str) -> str:
+    """A message of other people's code, without users, passwords and queries of its addresses."""
+    return _SECRETS.sub("", text)
+
+
+def localised(place: str) -> str:
+    """``file:///x`` is a local path like any other."""
+    return url2pathname(urlsplit(place).path) if place.lower().startswith("file://") else place
+
+
 def joined(folder: str, name: str) -> str:
     """A place inside a folder; ``name`` may hold folders of its own, with ``/``."""
     if is_address(folder):
@@ -44,11 +63,24 @@ def joined(folder: str, name: str) -> str:
 
 
 def name_of(place: str) -> str:
-    return place.rstrip("/").rpartition("/")[2] if is_address(place) else Path(place).name
+    if not is_address(place):
+        return Path(place).name
+    if place.lower().startswith("http"):
+        place = shown(place)  # elsewhere a name may hold a question mark
+    return place.rstrip("/").rpartition("/")[2]
 
 
 def folder_of(place: str) -> str:
     return place.rpartition("/")[0] if is_address(place) else str(Path(place).parent)
+
+
+def is_folder(place: str) -> bool:
+    """Raises ``UnreadableFile`` where an address does not answer."""
+    if not is_address(place):
+        return Path(place).is_dir()
+    fs, path = opened(place)
+    with _explained(place, UnreadableFile):
+        return bool(fs.isdir(path))
 
 
 def listing(folder: str, *, deep: bool = False) -> Iterator[tuple[str, str]]:
@@ -70,10 +102,38 @@ def listing(folder: str, *, deep: bool = False) -> Iterator[tuple[str, str]]:
             yield str(path), identity_of(str(path))
 
 
+def matching(pattern: str) -> Iterator[tuple[str, str]]:
+    """Every file that a pattern with ``*`` or ``?`` matches, sorted, with its identity.
+
+    Raises ``UnreadableFile``.
+    """
+    if not is_address(pattern):
+        for found in sorted(glob.glob(pattern, recursive=True)):
+            if Path(found).is_file():
+                yield found, identity_of(found)
+        return
+    folder = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+    root = opened(folder)[1]
+    fs, path = opened(pattern)
+    with _explained(pattern, UnreadableFile):
+        infos = fs.glob(path, detail=True)
+    for name, info in sorted(infos.items()):
+        if info.get("type") != "directory":
+            yield _below(folder, root, name), _identity(info)
+
+
 def identity_of(place: str) -> str:
-    """What changes when a file changes: size and time, or an entity tag; "" if it is not there."""
+    """What changes when a file changes: size and time, or an entity tag; "" if it is not there.
+
+    Raises ``UnreadableFile`` where an address does not answer.
+    """
     if is_address(place):
-        return _remote_identity(place)
+        fs, path = opened(place)
+        with _explained(place, UnreadableFile):
+            try:
+                return _identity(fs.info(path))
+            except FileNotFoundError:
+                return ""
     try:
         found = os.stat(place)
     except (OSError, ValueError):
@@ -93,43 +153,61 @@ def read(place: str, limits: Limits) -> bytes:
     """The whole file; raises ``UnreadableFile``."""
     if not is_address(place):
         return read_bytes(Path(place), limits)
-    fs, path = opened(place)
-    with _explained(place, UnreadableFile):
-        size = fs.info(path).get("size") or 0
-        if size > limits.file_bytes:
-            raise UnreadableFile(f"{shown(place)!r} is {size:,} bytes, more than the limit.")
-        return fs.cat_file(path)
+    data = io.BytesIO()
+    for piece in _pieces(place, limits):
+        data.write(piece)
+    return data.getvalue()
+
+
+def fetch(place: str, path: Path, limits: Limits) -> None:
+    """Bring a file from an address to this disk, in pieces; raises ``UnreadableFile``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for piece in _pieces(place, limits):
+            file.write(piece)
 
 
 def names_in(folder: str) -> set[str]:
     """The places of everything directly in a folder; empty where there is no such folder."""
     if is_address(folder):
-        fs, path = opened(folder)
-        scheme = folder.partition("://")[0]
+        fs, root = opened(folder)
         with _explained(folder, UnreadableFile):
-            if not fs.exists(path):
+            try:
+                found = fs.ls(root, detail=False)
+            except FileNotFoundError:
                 return set()
-            return {f"{scheme}://{found}" for found in fs.ls(path, detail=False)}
+        return {_below(folder, root, name) for name in found}
     try:
-        with os.scandir(folder) as found:
-            return {joined(folder, item.name) for item in found}
+        with os.scandir(folder) as items:
+            return {joined(folder, item.name) for item in items}
     except OSError:
         return set()
 
 
 def upload(part: Path, target: str) -> None:
-    """Send a finished local file to an address, in pieces; raises ``UnwritableFile``."""
+    """Send a finished local file or folder to an address, in pieces; raises ``UnwritableFile``."""
     fs, path = opened(target)
-    with _explained(target, UnwritableFile):
-        fs.put_file(str(part), path)
+    files = [part] if part.is_file() else sorted(file for file in part.rglob("*") if file.is_file())
+    for file in files:
+        inner = "" if file == part else f"/{file.relative_to(part).as_posix()}"
+        with _explained(target, UnwritableFile):
+            fs.makedirs(fs._parent(path + inner), exist_ok=True)
+            fs.put_file(str(file), path + inner)
 
 
 def size_of(place: str) -> int | None:
-    """Bytes of a file or of all files of a folder; None where nothing is."""
+    """Bytes of a file or of all files of a folder; None where nothing is.
+
+    Raises ``UnreadableFile`` where an address does not answer.
+    """
     if is_address(place):
-        fs, path = opened(place)
+        fs, root = opened(place)
         with _explained(place, UnreadableFile):
-            return int(fs.info(path).get("size") or 0) if fs.exists(path) else None
+            try:
+                info = fs.info(root)
+            except FileNotFoundError:
+                return None
+            return int(fs.du(root) if info.get("type") == "directory" else info.get("size") or 0)
     path = Path(place)
     try:
         if path.is_dir():
@@ -142,48 +220,71 @@ def size_of(place: str) -> int | None:
 def opened(place: str) -> tuple[Any, str]:
     """fsspec's file system of an address, and the path in it.
 
-    Raises ``InvalidRequest`` for a kind of address that nothing installed can open.
+    Listings are not kept: a batch asks for them to learn what changed. Raises ``InvalidRequest``
+    for a kind of address that nothing installed can open.
     """
     import fsspec
 
     try:
-        return fsspec.core.url_to_fs(place)
+        return fsspec.core.url_to_fs(place, use_listings_cache=False)
     except ImportError as error:
+        advice = "Get it with `pip install layerstudio[cloud]`."
         raise InvalidRequest(
-            f"Nothing that is installed opens {shown(place)!r}.", advice=f"{error}."
+            f"Nothing that is installed opens {shown(place)!r}.",
+            advice=advice if place.startswith("s3") else f"{error}.",
         ) from None
     except ValueError as error:
-        raise InvalidRequest(f"{shown(place)!r} is no address to open: {error}.") from None
+        raise InvalidRequest(
+            f"{shown(place)!r} is no address to open: {without_secrets(str(error))}."
+        ) from None
 
 
 @contextmanager
 def _explained(place: str, kind: type[UnreadableFile] | type[UnwritableFile]) -> Iterator[None]:
-    """Errors of a remote file system as one sentence, without what may be secret."""
+    """Errors of a remote file system as one sentence, without what may be secret.
+
+    Each file system lets through what its own client raises, so that no list of them is whole.
+    """
     try:
         yield
-    except OSError as error:  # what fsspec's file systems raise, timeouts included
-        reason = error.strerror or type(error).__name__
+    except LayerStudioError:
+        raise
+    except Exception as error:
         verb = "read" if kind is UnreadableFile else "written"
-        raise kind(f"{shown(place)!r} could not be {verb}: {reason}.") from error
+        raise kind(f"{shown(place)!r} could not be {verb}: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return without_secrets(" ".join(str(text).split())[:200]).rstrip(".")
+
+
+def _pieces(place: str, limits: Limits) -> Iterator[bytes]:
+    """A file behind an address, piece by piece, and never more of it than the limit."""
+    fs, path = opened(place)
+    with _explained(place, UnreadableFile), fs.open(path, "rb", cache_type="readahead") as file:
+        size = 0
+        while piece := file.read(_CHUNK):
+            size += len(piece)
+            if size > limits.file_bytes:
+                raise UnreadableFile(f"{shown(place)!r} has more bytes than the limit.")
+            yield piece
 
 
 def _remote_listing(folder: str, deep: bool) -> Iterator[tuple[str, str]]:
     fs, root = opened(folder)
-    scheme = folder.partition("://")[0]
     with _explained(folder, UnreadableFile):
         found = fs.find(root, maxdepth=None if deep else 1, detail=True)
     for path, info in sorted(found.items()):
         inner = path[len(root) :].lstrip("/")
         if not any(part.startswith(".") for part in inner.split("/")):
-            yield f"{scheme}://{path}", _identity(info)
+            yield joined(folder, inner), _identity(info)
 
 
-def _remote_identity(place: str) -> str:
-    fs, path = opened(place)
-    try:
-        return _identity(fs.info(path))
-    except FileNotFoundError:
-        return ""
+def _below(folder: str, root: str, path: str) -> str:
+    """The place of a file system's path; ``root`` is that of the folder. A path alone would lose
+    the host, where the address has one."""
+    return joined(folder, path[len(root) :].lstrip("/"))
 
 
 def _identity(info: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from layerstudio.pipelines.batch.work import AnyRequest, Work, asked_for, digest
 from layerstudio.pipelines.methods import DEFAULT_DECOMPOSE, DEFAULT_GENERATE, Task, card_of
 from layerstudio.pipelines.needs import require
 from layerstudio.pipelines.rerunning import recipe_of
+from layerstudio.progress import CancelToken
 from layerstudio.requests import DecomposeRequest
 from layerstudio.settings import resolve
 
@@ -45,6 +46,10 @@ class Asked:
     settled: float = 0.0  # seconds since a file last changed: younger ones are left for later
     may_be_empty: bool = False  # of a folder that is watched
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", tuple(map(places.localised, self.inputs)))
+        object.__setattr__(self, "out", places.localised(self.out))
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -63,24 +68,32 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Draft:
+    """``identity`` None is still to be asked for."""
+
     row: Row
-    identity: str
+    identity: str | None = None
     folder: str = ""
 
 
-def planned(asked: Asked, standard_input: Iterator[str] | None = None) -> Plan:
+def planned(
+    asked: Asked,
+    standard_input: Iterator[str] | None = None,
+    cancel: CancelToken | None = None,
+) -> Plan:
     """All works in a fixed order, each once.
 
     Raises ``InvalidRequest`` for options that make no sense, ``UnreadableFile`` for a list or
     folder that cannot be read, and ``MissingWeights`` for methods that could not run. A single
-    input that makes no sense is among ``refused``.
+    input that makes no sense is among ``refused``. Raises ``Cancelled`` too.
     """
+    cancel = cancel or CancelToken()
     namer = Namer(asked.template)
     works: dict[str, Work] = {}
     refused: list[Refused] = []
     duplicates = 0
     checks = _Checks()
     for draft in _drafts(asked, standard_input):
+        cancel.check()
         try:
             made = list(_works(draft, asked, namer, checks, len(works) + len(refused) + 1))
         except LayerStudioError as error:
@@ -121,7 +134,11 @@ def _works(
     if row.problem:
         raise InvalidRequest(row.problem)
     source, identity = row.source, draft.identity
+    if identity is None:
+        identity = places.identity_of(source) if source else ""
     if row.task == "again":
+        if places.is_address(source):
+            raise InvalidRequest("Recipes are read from local files alone.")
         request: AnyRequest | None = recipe_of(source, {**asked.defaults, **(row.fields or {})})
         source = request.source or "" if isinstance(request, DecomposeRequest) else ""
         identity = f"{identity} {places.identity_of(source)}" if source else identity
@@ -157,15 +174,11 @@ def _single(request: AnyRequest | None) -> Iterator[AnyRequest | None]:
 def _drafts(asked: Asked, standard_input: Iterator[str] | None) -> Iterator[_Draft]:
     for given in asked.inputs:
         if given == STANDARD_INPUT:
-            yield from map(_of_row, json_rows(standard_input or iter(()), "standard input"))
+            yield from map(_Draft, json_rows(standard_input or iter(()), "standard input"))
         elif _suffix(given) in _LISTS:
-            yield from map(_of_row, _listed(given))
+            yield from map(_Draft, _listed(given))
         else:
             yield from _files(given, asked)
-
-
-def _of_row(row: Row) -> _Draft:
-    return _Draft(row, places.identity_of(row.source) if row.source else "")
 
 
 def _listed(place: str) -> Iterator[Row]:
@@ -185,8 +198,8 @@ def _listed(place: str) -> Iterator[Row]:
 def _files(given: str, asked: Asked) -> Iterator[_Draft]:
     """A file, the files of a folder, or those that a pattern with ``*`` or ``?`` matches."""
     if any(character in given for character in "*?[") and not _exists(given):
-        found = list(_matching(given))
-        if not found:
+        found = list(places.matching(given))
+        if not found and not asked.may_be_empty:
             raise InvalidRequest(f"Nothing matches {places.shown(given)!r}.")
     elif _is_folder(given):
         wanted = _LAYERED if asked.task != "decompose" else PICTURES
@@ -196,31 +209,16 @@ def _files(given: str, asked: Asked) -> Iterator[_Draft]:
             what = "layered files" if asked.task != "decompose" else "pictures"
             raise InvalidRequest(f"The folder {places.shown(given)!r} holds no {what}.")
     else:
-        found = [(given, places.identity_of(given))]
+        found = [(given, None)]
     for place, identity in found:
         if asked.settled and places.age_of(place) < asked.settled:
             continue
-        fields: dict[str, Any] = {}
-        row = Row(places.shown(place), asked.task, place, fields=fields)
+        row = Row(places.shown(place), asked.task, place, fields={})
         yield _Draft(row, identity, _below(place, given))
 
 
-def _matching(pattern: str) -> Iterator[tuple[str, str]]:
-    if places.is_address(pattern):
-        fs, path = places.opened(pattern)
-        scheme = pattern.partition("://")[0]
-        for found in sorted(fs.glob(path)):
-            place = f"{scheme}://{found}"
-            yield place, places.identity_of(place)
-        return
-    import glob
-
-    for found in sorted(glob.glob(pattern, recursive=True)):
-        if Path(found).is_file():
-            yield found, places.identity_of(found)
-
-
 def _exists(place: str) -> bool:
+    """Of a local file whose name looks like a pattern."""
     return not places.is_address(place) and Path(place).exists()
 
 
@@ -228,8 +226,7 @@ def _is_folder(place: str) -> bool:
     if not places.is_address(place):
         path = Path(place)
         return path.is_dir() and not FORMATS.get(path.suffix.lower(), _NO_FORMAT).is_folder
-    fs, path = places.opened(place)
-    return bool(fs.isdir(path))
+    return places.is_folder(place)
 
 
 _NO_FORMAT = FORMATS[".png"]  # any format that is no folder

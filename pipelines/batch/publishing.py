@@ -11,7 +11,7 @@ from pathlib import Path
 
 from layerstudio.errors import UnwritableFile
 from layerstudio.pipelines.batch import places
-from layerstudio.pipelines.batch.work import Written
+from layerstudio.pipelines.batch.work import Work, Written, digest_of
 
 _PREFIX = ".layerstudio-"
 
@@ -22,11 +22,15 @@ def part_of(key: str, target: str, spool: Path) -> Path:
     Beside a local target, since only there a move is atomic; for an address in ``spool``. The name
     tells whose it is, so that what a killed run left behind is found.
     """
-    name = f"{_PREFIX}{key}-{places.name_of(target)}"
-    suffix = "".join(Path(name).suffixes[-1:])
-    stem = name[: len(name) - len(suffix)][:120]
+    # Not the target's own name: that may be as long as a name can be.
+    suffix = Path(places.name_of(target)).suffix
     folder = spool if places.is_address(target) else Path(target).parent
-    return folder / f"{stem}.part{suffix}"
+    return folder / f"{_PREFIX}{key}-{digest_of(places.shown(target))[:8]}.part{suffix}"
+
+
+def scratch_of(key: str, spool: Path) -> Path:
+    """A folder for what one work fetches; found like the parts if its run is killed."""
+    return spool / f"{_PREFIX}{key}-fetched.part"
 
 
 def sync(path: Path) -> None:
@@ -42,7 +46,8 @@ def sync(path: Path) -> None:
 def publish(files: Sequence[Written]) -> tuple[tuple[str, int], ...]:
     """Move each part to its target; what a run before this one moved already stays.
 
-    Returns the targets with their sizes in bytes. Raises ``UnwritableFile``.
+    Returns the targets, as they may be shown, with their sizes in bytes. Raises
+    ``UnwritableFile``, and ``UnreadableFile`` where an address does not say what it holds.
     """
     for file in files:
         part = Path(file.part)
@@ -52,17 +57,24 @@ def publish(files: Sequence[Written]) -> tuple[tuple[str, int], ...]:
             continue
         if places.is_address(file.target):
             places.upload(part, file.target)
-            part.unlink()
+            _remove(part)
         else:
             _move(part, Path(file.target))
     _sync_folders({Path(f.target).parent for f in files if not places.is_address(f.target)})
-    return tuple((file.target, file.bytes) for file in files)
+    return tuple((places.shown(file.target), file.bytes) for file in files)
 
 
 def discard(files: Iterable[Written]) -> None:
     """Parts that nobody will want."""
     for file in files:
         _remove(Path(file.part))
+
+
+def discard_all_of(work: Work, spool: Path) -> None:
+    """Whatever a worker that is gone left of a work."""
+    for target in work.targets:
+        _remove(part_of(work.key, target, spool))
+    _remove(scratch_of(work.key, spool))
 
 
 def sweep(folders: Iterable[Path], keys: set[str]) -> None:
@@ -105,5 +117,6 @@ def _sync_folders(folders: Iterable[Path]) -> None:
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+        return
+    with suppress(OSError):  # what cannot be removed is in nobody's way: it is hidden
+        path.unlink()

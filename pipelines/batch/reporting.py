@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from layerstudio.errors import UnwritableFile
 from layerstudio.pipelines.batch import places
 from layerstudio.pipelines.batch.batch import Summary
 from layerstudio.pipelines.batch.journal import entries
@@ -24,12 +25,16 @@ _STYLE = Path(__file__).with_name("report.css")
 def write_report(summary: Summary) -> Path:
     """Write the page and the JSON beside local results, else into the journal's folder.
 
-    Both tell of every run of this batch so far. Returns the page.
+    Both tell of every run of this batch so far. Returns the page. Raises ``UnwritableFile``.
     """
     folder = summary.home if places.is_address(summary.out) else Path(summary.out)
-    folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / DATA, _data(summary))
-    _replace(folder / PAGE, _page(summary, folder))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / DATA, _data(summary))
+        _replace(folder / PAGE, _page(summary, folder))
+    except OSError as error:
+        reason = error.strerror or error
+        raise UnwritableFile(f"The report could not be written: {reason}.") from error
     return folder / PAGE
 
 
@@ -146,6 +151,9 @@ def _link(place: str, folder: Path) -> str:
 
 def _replace(path: Path, pieces: Iterator[str]) -> None:
     part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.writelines(pieces)
-    os.replace(part, path)
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(pieces)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from layerstudio.errors import UnwritableFile
+from layerstudio.errors import UnreadableFile, UnwritableFile
 from layerstudio.pipelines.batch import places
 from layerstudio.pipelines.batch.journal import VERSION, Journal, Past, entry, past_of
 from layerstudio.pipelines.batch.publishing import publish, sweep
@@ -36,12 +37,13 @@ def begin(
     aside before is tried again only with ``retry``. Raises ``UnwritableFile``.
     """
     journal.append([entry("start", version=VERSION, works=len(works))])
-    keys = {work.key for work in works}
+    by_key = {work.key: work for work in works}
     for key, files in list(journal.past.ready.items()):
-        if key in keys:
-            _finish(journal, key, files)
+        if key in by_key:
+            _finish(journal, by_key[key], files)
     folders = _folders(works)
-    sweep({spool, *(Path(folder) for folder in folders if not places.is_address(folder))}, keys)
+    local = {Path(folder) for folder in folders if not places.is_address(folder)}
+    sweep({spool, *local}, set(by_key))
     return _sorted(works, journal.past, folders, overwrite, retry)
 
 
@@ -68,7 +70,7 @@ def _sorted(
             done += 1
         elif work.key in past.refused and not retry:
             refused.append((work, past.refused[work.key]))
-        elif present and not known and not overwrite:
+        elif present and not known and work.key not in past.begun and not overwrite:
             message = f"{places.shown(present[0])!r} exists already. Add --overwrite to replace it."
             refused.append((work, message))
         else:
@@ -76,11 +78,13 @@ def _sorted(
     return Standing(todo, done, refused)
 
 
-def _finish(journal: Journal, key: str, files: Sequence[Written]) -> None:
+def _finish(journal: Journal, work: Work, files: Sequence[Written]) -> None:
+    """The journal does not know passwords in addresses; the work does."""
+    if len(files) != len(work.targets):
+        return
+    pairs = zip(files, work.targets, strict=True)
     try:
-        moved = publish(files)
-    except UnwritableFile:
+        moved = publish([replace(file, target=target) for file, target in pairs])
+    except (UnreadableFile, UnwritableFile):
         return  # the work is done again
-    done = entry("done", key, files=moved)
-    journal.append([done], sync=False)
-    journal.past.note(done)
+    journal.append([entry("done", work.key, files=moved)], sync=False)

@@ -90,15 +90,18 @@ def _csv_row(cells: Mapping[str | Any, Any], origin: str) -> Row:
     if None in cells or None in cells.values():
         return Row(origin, problem="The row has another number of cells than the header.")
     data: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
     for column, cell in cells.items():
         if not cell.strip():
             continue
         value = cell if column in ("source", "name", "prompt", "base") else _value(cell)
         if column.startswith("settings."):
-            data.setdefault("settings", {})[column.removeprefix("settings.")] = value
+            nested.setdefault("settings", {})[column.removeprefix("settings.")] = value
         else:
             data[column] = value
-    return row_of(data, origin)
+    if nested and "settings" in data:
+        return Row(origin, problem="settings are one column, or columns named settings.NAME.")
+    return row_of({**data, **nested}, origin)
 
 
 def _value(cell: str) -> Any:

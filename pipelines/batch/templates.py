@@ -76,7 +76,8 @@ class Namer:
         ``poster.png`` and ``poster.jpg`` do not get the same name: the later is numbered.
         """
         filled = self._template.format_map(_Values(naming))
-        *folders, last = [part for part in filled.replace("\\", "/").split("/") if part.strip()]
+        parts = [part for part in filled.replace("\\", "/").split("/") if part.strip()]
+        *folders, last = parts or [""]  # every field may be empty
         inner = [file_stem(part, set(), "folder") for part in folders]
         taken = self._taken.setdefault("/".join(inner), set())
         return "/".join([*inner, file_stem(last, taken, "picture")])
@@ -126,7 +127,8 @@ def _value(field: str, naming: Naming) -> str:
             return f"{naming.index:06}"
         case _:
             assert field == "hash", field
-            return digest_of([naming.source, asked_for(request)])[:_HASH_LENGTH]
+            source = places.shown(naming.source)
+            return digest_of([source, asked_for(request)])[:_HASH_LENGTH]
 
 
 def _stem(naming: Naming) -> str:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from layerstudio.generate_request import GenerateRequest
+from layerstudio.pipelines.batch.places import shown
 from layerstudio.requests import DecomposeRequest
 
 Task = Literal["decompose", "generate", "convert"]
@@ -56,7 +57,8 @@ class Written:
     bytes: int
 
     def to_dict(self) -> dict[str, Any]:
-        return {"part": self.part, "target": self.target, "bytes": self.bytes}
+        """For the journal, without what may be secret in an address."""
+        return {"part": self.part, "target": shown(self.target), "bytes": self.bytes}
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,11 @@ class Result:
 def key_of(source: str, identity: str, request: AnyRequest | None, targets: tuple[str, ...]) -> str:
     """16 hex digits: the same for the same request of the same file into the same files.
 
-    ``identity`` tells versions of the source apart, as size and time do.
+    ``identity`` tells versions of the source apart, as size and time do. Passwords in addresses
+    do not count: they change, and the work is the same.
     """
-    return digest_of([source, identity, asked_for(request), targets])[:16]
+    places = [shown(target) for target in targets]
+    return digest_of([shown(source), identity, asked_for(request), places])[:16]
 
 
 def digest_of(value: Any) -> str:

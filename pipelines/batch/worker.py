@@ -9,6 +9,7 @@ import os
 import queue
 import signal
 import threading
+import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -17,6 +18,10 @@ import cv2
 from layerstudio.pipelines.batch.engine import Event, Started
 from layerstudio.pipelines.batch.performing import Made, Read, Setup, make, read, store
 from layerstudio.pipelines.batch.work import Result, Work
+
+
+class Ready:
+    """Sent once, when everything is imported: from then on works take the time that they take."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +35,17 @@ class _Lanes:
 
 def serve(pipe: Connection, setup: Setup, threads: int) -> None:
     """Carry out the works that come through ``pipe`` until ``None`` comes or it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _leave_signals_to_the_parent()
+    os.dup2(2, 1)  # what libraries print must not mix with the parent's results
+    threading.excepthook = _end_at_once
     _limit_threads(threads)
     lanes = _Lanes(queue.Queue(1), queue.Queue(1))
     sending = _Sending(pipe)
     reader = threading.Thread(target=_read_all, args=(pipe, setup, lanes), daemon=True)
-    writer = threading.Thread(target=_store_all, args=(setup, lanes, sending))
+    writer = threading.Thread(target=_store_all, args=(setup, lanes, sending), daemon=True)
     reader.start()
     writer.start()
+    sending.send(Ready())
     while (found := lanes.to_make.get()) is not None:
         if isinstance(found, Read):
             sending.send(Started(found.work.key))
@@ -56,7 +64,7 @@ class _Sending:
         self._pipe = pipe
         self._lock = threading.Lock()
 
-    def send(self, event: Event) -> None:
+    def send(self, event: Event | Ready) -> None:
         try:
             with self._lock:
                 self._pipe.send(event)
@@ -88,6 +96,20 @@ def _await_the_end(pipe: Connection) -> None:
 def _store_all(setup: Setup, lanes: _Lanes, sending: _Sending) -> None:
     while (made := lanes.to_store.get()) is not None:
         sending.send(store(made, setup) if isinstance(made, Made) else made)
+
+
+def _leave_signals_to_the_parent() -> None:
+    """A Ctrl-C or polite kill of all processes at once is for the parent to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):  # blocked since before the process began
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+def _end_at_once(failure: threading.ExceptHookArgs) -> None:
+    """A worker without one of its threads would wait for ever."""
+    traceback.print_exception(failure.exc_value)
+    os._exit(1)
 
 
 def _limit_threads(threads: int) -> None:

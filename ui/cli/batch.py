@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,7 +28,7 @@ from layerstudio.ui.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from layerstudio.pipelines.batch.batch import Batch, Options, Summary
+    from layerstudio.pipelines.batch.batch import Options, Summary
     from layerstudio.pipelines.batch.planning import Asked
 
 INCOMPLETE = 3  # the batch ran to its end, and some items were set aside
@@ -123,8 +124,10 @@ def batch(
     """
     from layerstudio.pipelines.batch.batch import Options
     from layerstudio.pipelines.batch.planning import Asked
-    from layerstudio.pipelines.batch.templates import parse_formats
+    from layerstudio.pipelines.batch.templates import check_template, parse_formats
 
+    check_template(template)
+    _refuse_what_cannot_be_watched(inputs, watch, dry_run)
     fields = request_fields(
         layers, method, exact, seed, None, read_text, languages, base, prompts, settings=settings
     )
@@ -157,6 +160,22 @@ def batch(
     raise typer.Exit(_run(asked, options, watch, metrics_port, as_json))
 
 
+def _refuse_what_cannot_be_watched(inputs: list[str], watch: float | None, dry_run: bool) -> None:
+    from layerstudio.errors import InvalidRequest
+    from layerstudio.pipelines.batch.places import is_address, localised
+
+    if watch is None:
+        return
+    if "-" in inputs:
+        raise InvalidRequest("Standard input ends; it cannot be watched.")
+    if dry_run:
+        raise InvalidRequest("A dry run ends; it watches nothing.")
+    for place in map(localised, inputs):
+        is_pattern = any(character in place for character in "*?[")
+        if not is_address(place) and not is_pattern and not Path(place).exists():
+            raise InvalidRequest(f"{place!r} does not exist.", advice="Make it, then watch it.")
+
+
 def _that_were_given(fields: dict[str, Any]) -> dict[str, Any]:
     """Options at their defaults say nothing, and must not change recipes that are run again."""
     from layerstudio.requests import DecomposeRequest
@@ -173,32 +192,47 @@ def _run(
     from layerstudio.ui.cli.batch_watching import listening, stopping_on_interrupt
 
     cancel = CancelToken()
+    lines = _lines(asked.inputs)  # before signals are caught: nothing is lost by ending here
     with (
         listening(as_json, metrics_port) as listen,
         stopping_on_interrupt(cancel),
         Batch(asked, options, listen, cancel) as batch,
     ):
         code = 0
-        for summary in [batch.run(_lines())] if watch is None else batch.watch(watch):
-            code = _finished(batch, summary, as_json)
+        for summary in [batch.run(lines)] if watch is None else batch.watch(watch):
+            code = _finished(summary, as_json)
         return STOPPED if cancel.is_cancelled else code
 
 
-def _lines() -> Any:
+def _lines(inputs: Sequence[str]) -> Iterator[str]:
+    """Of standard input, if it is asked for; raises ``InvalidRequest`` for what is no text."""
     import sys
 
-    return iter(sys.stdin)
+    from layerstudio.errors import InvalidRequest
+
+    if "-" not in inputs:
+        return iter(())
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"Standard input is not UTF-8: {error.reason}.") from None
+    return iter(text.split("\n"))
 
 
-def _finished(batch: Batch, summary: Summary, as_json: bool) -> int:
+def _finished(summary: Summary, as_json: bool) -> int:
+    from layerstudio.errors import UnwritableFile
     from layerstudio.pipelines.batch.reporting import write_report
     from layerstudio.ui.cli.output import print_json_line, remark
 
-    report = write_report(summary)
+    try:
+        report = str(write_report(summary))
+    except UnwritableFile as error:
+        report = ""
+        remark(str(error))
     tally = summary.tally
     code = ENDED_EARLY if tally.stopped else INCOMPLETE if summary.refused else 0
     if as_json:
-        print_json_line({"event": "summary", **summary.to_dict(), "report": str(report)})
+        print_json_line({"event": "summary", **summary.to_dict(), "report": report or None})
         return code
     for one in summary.refused[:20]:
         remark(f"{one.origin}: {one.message}")
@@ -207,7 +241,8 @@ def _finished(batch: Batch, summary: Summary, as_json: bool) -> int:
     if tally.stopped:
         remark(tally.stopped)
     typer.echo(summary.sentence)
-    typer.echo(f"Report: {report}")
+    if report:
+        typer.echo(f"Report: {report}")
     return code
 
 
@@ -215,7 +250,7 @@ def _estimate(asked: Asked, options: Options, sample: int, as_json: bool) -> Non
     from layerstudio.pipelines.batch.estimating import estimate
     from layerstudio.ui.cli.output import print_json, remark
 
-    found = estimate(asked, options, sample, _lines())
+    found = estimate(asked, options, sample, _lines(asked.inputs))
     if as_json:
         print_json(found.to_dict())
     else:

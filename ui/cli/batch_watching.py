@@ -35,9 +35,14 @@ def listening(as_json: bool, metrics_port: int | None) -> Iterator[Listener]:
 
 @contextmanager
 def stopping_on_interrupt(cancel: CancelToken) -> Iterator[None]:
-    """Ctrl-C, and a polite kill, end the batch between two events: what is finished stays so."""
+    """Ctrl-C, and a polite kill, end the batch between two events: what is finished stays so.
+
+    A second one ends it at once, in the middle of a work that runs in this process.
+    """
 
     def stop(number: int, frame: Any) -> None:
+        if cancel.is_cancelled:
+            raise KeyboardInterrupt
         cancel.cancel()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -62,6 +67,8 @@ def _progress_bar() -> Iterator[Listener]:
 
         def show(event: Mapping[str, Any]) -> None:
             state.take(event)
+            if event["event"] == "waiting":
+                remark(f"{event['message']} It is looked at again.")
             if event["event"] == "retry":
                 remark(f"{event['source']}: {event['message']} It is tried again.")
             bars.update(
@@ -121,6 +128,9 @@ def _metrics(port: int) -> Iterator[Listener]:
         "layerstudio_items", "Items by what became of them", ["state"], registry=registry
     )
     waiting = Gauge("layerstudio_items_waiting", "Items still to do", registry=registry)
+    planned = Gauge(
+        "layerstudio_items_planned", "Items of the last plan", ["state"], registry=registry
+    )
     seconds = Histogram(
         "layerstudio_item_seconds",
         "Seconds that the method took",
@@ -133,6 +143,9 @@ def _metrics(port: int) -> Iterator[Listener]:
         kind = event["event"]
         if kind == "planned":
             waiting.set(event["todo"])
+            for state in ("todo", "done"):
+                planned.labels(state).set(event[state])
+            planned.labels("refused").set(len(event["refused"]))
         elif kind in ("done", "refused", "retry"):
             items.labels(kind).inc()
         if kind in ("done", "refused"):
@@ -152,4 +165,5 @@ def _metrics(port: int) -> Iterator[Listener]:
         yield count
     finally:
         server.shutdown()
+        server.server_close()
         thread.join()

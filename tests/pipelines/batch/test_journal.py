@@ -49,7 +49,8 @@ def test_what_is_left_of_a_torn_file_is_what_was_written_first(entries, cut):
         again.append([entry("start", version=VERSION), entry("done", "late", files=[])])
         again.close()
         later = past_of(path)
-        assert later.done.pop("late") == ()
+        assert later == again.past and "late" in later.done
+        later.done.remove("late")
         assert later == remembered(written[:whole])
 
 
@@ -60,13 +61,14 @@ def test_a_line_that_a_disk_garbled_costs_that_line_alone(tmp_path):
         b'\x00\x00\x00\n[]\n{"event":"done","key":"b","files":"?"}\n'
         b'{"event":"done","key":"c","files":[["y",2]]}\n'
     )
-    assert past_of(path).done == {"a": (("x", 1),), "c": (("y", 2),)}
+    assert past_of(path).done == {"a", "c"}
 
 
 def test_a_failure_takes_back_what_was_ready():
     ready = entry("ready", "a", files=[FILE])
     assert remembered([ready]).ready
-    assert not remembered([ready, entry("failed", "a", message="")]).ready
+    failed = remembered([ready, entry("failed", "a", message="")])
+    assert not failed.ready and failed.begun == {"a"}  # a first file of several may be in place
     assert not remembered([ready, entry("done", "a", files=[])]).ready
 
 
@@ -74,7 +76,8 @@ def test_a_second_run_is_refused(tmp_path):
     path = tmp_path / "journal.jsonl"
     code = (
         "import sys, pathlib; from layerstudio.pipelines.batch.journal import Journal\n"
-        "held = Journal.open(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+        "held = Journal.open(pathlib.Path(sys.argv[1])); print('held', flush=True)\n"
+        "sys.stdin.read()"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(path)],
