@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from layerstudio.color import to_depth
 from layerstudio.composite import composite_pixels
@@ -29,8 +29,6 @@ from layerstudio.errors import (
     MismatchedWeights,
     MissingWeights,
     OutOfMemory,
-    UnreadableFile,
-    UnwritableFile,
 )
 from layerstudio.generate_request import GenerateRequest
 from layerstudio.io.files import open_document, save_with_notes
@@ -39,6 +37,7 @@ from layerstudio.io.picture import read_picture
 from layerstudio.picture import Picture
 from layerstudio.pipelines.api import ERROR_KEY, decompose
 from layerstudio.pipelines.batch import places
+from layerstudio.pipelines.batch.passing import passes, system_error
 from layerstudio.pipelines.batch.publishing import discard, part_of, scratch_of, sync
 from layerstudio.pipelines.batch.work import Result, Trouble, Work, Written
 from layerstudio.pipelines.generating import generate, require_same
@@ -49,20 +48,6 @@ T = TypeVar("T")
 
 _THUMBNAIL = 160  # pixels of the longer side
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-# What a network file system or a link that is down answers, and answers otherwise a moment later.
-_PASSING = (
-    errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNREFUSED,
-    errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EAGAIN, errno.EBUSY,
-    getattr(errno, "EREMOTEIO", errno.EIO),
-)  # fmt: skip
-
-
-# What the clients of S3 and HTTP raise for a line that is down or slow, without a number.
-_LOST_LINES = {
-    "EndpointConnectionError", "ConnectionClosedError", "ConnectTimeoutError", "ReadTimeoutError",
-    "HTTPClientError", "IncompleteReadError", "ResponseStreamingError", "ServerDisconnectedError",
-    "ClientPayloadError", "ClientConnectionError", "ServerTimeoutError",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -238,16 +223,13 @@ def _guarded(work: Work, step: Callable[[], T]) -> T | Result:
 def _explained(error: Exception, is_far: bool) -> tuple[Trouble, str]:
     if isinstance(error, MemoryError):
         return "memory", "This needs more memory than the machine has free."
-    number = _system_error(error)
-    if number in _FULL:
+    if system_error(error) in _FULL:
         return "disk", "There is no room left on the disk."
-    if number in _PASSING:
-        return "network", str(error)
     if isinstance(error, OutOfMemory):
         return "memory", str(error)
     if isinstance(error, (MissingWeights, MismatchedWeights)):
         return "weights", str(error)
-    if is_far and number is None and _gave_up(error):
+    if passes(error, is_far=is_far):
         return "network", str(error)
     if isinstance(error, LayerStudioError):
         return "input", str(error)
@@ -256,27 +238,6 @@ def _explained(error: Exception, is_far: bool) -> tuple[Trouble, str]:
     return "fault", f"{type(error).__name__}: {error}"
 
 
-def _system_error(error: BaseException) -> int | None:
-    """The system's number of the deepest error that has one."""
-    number = None
-    cause: BaseException | None = error
-    while cause is not None:
-        number = cause.errno if isinstance(cause, OSError) and cause.errno else number
-        cause = cause.__cause__
-    return number
-
-
 def _is_far(work: Work) -> bool:
     """Whether a network file system is involved."""
     return any(places.is_address(place) for place in (work.source, *work.targets))
-
-
-def _gave_up(error: BaseException) -> bool:
-    """Whether a network file system failed without a number, as on a time-out or a lost line."""
-    cause = error.__cause__
-    if not isinstance(error, (UnreadableFile, UnwritableFile)) or cause is None:
-        return False
-    if isinstance(cause, OSError):
-        lasting = (FileNotFoundError, PermissionError, IsADirectoryError, UnidentifiedImageError)
-        return not isinstance(cause, lasting)
-    return type(cause).__name__ in _LOST_LINES

@@ -11,12 +11,12 @@ import io
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from layerstudio.errors import (
@@ -27,10 +27,14 @@ from layerstudio.errors import (
 )
 from layerstudio.io.limits import Limits
 from layerstudio.io.picture import read_bytes
+from layerstudio.pipelines.batch.passing import passes
 
 _ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SECRETS = re.compile(r"(?<=://)[^/\s@'\"]*@|(?<=\w)\?[^\s'\">]*=[^\s'\">]*")
 _CHUNK = 2**20  # bytes
+_WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds, before a listing is asked for again
+
+T = TypeVar("T")
 
 
 def is_address(place: str) -> bool:
@@ -45,8 +49,14 @@ def shown(place: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def without_secrets(text: str) -> str:
-    """A message of other people's code, without users, passwords and queries of its addresses."""
+def without_secrets(text: str, place: str = "") -> str:
+    """A message of other people's code, without users, passwords and queries of its addresses.
+
+    What is secret in ``place`` is taken out wherever it stands, as in names of buckets.
+    """
+    user = urlsplit(place).netloc.rpartition("@")[0] if is_address(place) else ""
+    for secret in (user, unquote(user)):
+        text = text.replace(secret, "...") if secret else text
     return _SECRETS.sub("", text)
 
 
@@ -79,8 +89,7 @@ def is_folder(place: str) -> bool:
     if not is_address(place):
         return Path(place).is_dir()
     fs, path = opened(place)
-    with _explained(place, UnreadableFile):
-        return bool(fs.isdir(path))
+    return bool(_answer(place, lambda: fs.isdir(path)))
 
 
 def listing(folder: str, *, deep: bool = False) -> Iterator[tuple[str, str]]:
@@ -115,8 +124,7 @@ def matching(pattern: str) -> Iterator[tuple[str, str]]:
     folder = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
     root = opened(folder)[1]
     fs, path = opened(pattern)
-    with _explained(pattern, UnreadableFile):
-        infos = fs.glob(path, detail=True)
+    infos = _answer(pattern, lambda: fs.glob(path, detail=True)) or {}
     for name, info in sorted(infos.items()):
         if info.get("type") != "directory":
             yield _below(folder, root, name), _identity(info)
@@ -129,11 +137,8 @@ def identity_of(place: str) -> str:
     """
     if is_address(place):
         fs, path = opened(place)
-        with _explained(place, UnreadableFile):
-            try:
-                return _identity(fs.info(path))
-            except FileNotFoundError:
-                return ""
+        info = _answer(place, lambda: fs.info(path))
+        return _identity(info) if info is not None else ""
     try:
         found = os.stat(place)
     except (OSError, ValueError):
@@ -171,12 +176,8 @@ def names_in(folder: str) -> set[str]:
     """The places of everything directly in a folder; empty where there is no such folder."""
     if is_address(folder):
         fs, root = opened(folder)
-        with _explained(folder, UnreadableFile):
-            try:
-                found = fs.ls(root, detail=False)
-            except FileNotFoundError:
-                return set()
-        return {_below(folder, root, name) for name in found}
+        found = _answer(folder, lambda: fs.ls(root, detail=False))
+        return {_below(folder, root, name) for name in found or ()}
     try:
         with os.scandir(folder) as items:
             return {joined(folder, item.name) for item in items}
@@ -191,8 +192,11 @@ def upload(part: Path, target: str) -> None:
     for file in files:
         inner = "" if file == part else f"/{file.relative_to(part).as_posix()}"
         with _explained(target, UnwritableFile):
-            fs.makedirs(fs._parent(path + inner), exist_ok=True)
-            fs.put_file(str(file), path + inner)
+            try:
+                fs.put_file(str(file), path + inner)
+            except FileNotFoundError:  # object stores have no folders that could be missing
+                fs.makedirs((path + inner).rpartition("/")[0], exist_ok=True)
+                fs.put_file(str(file), path + inner)
 
 
 def size_of(place: str) -> int | None:
@@ -202,12 +206,10 @@ def size_of(place: str) -> int | None:
     """
     if is_address(place):
         fs, root = opened(place)
-        with _explained(place, UnreadableFile):
-            try:
-                info = fs.info(root)
-            except FileNotFoundError:
-                return None
-            return int(fs.du(root) if info.get("type") == "directory" else info.get("size") or 0)
+        info = _answer(place, lambda: fs.info(root))
+        if info is not None and info.get("type") == "directory":
+            return int(_answer(place, lambda: fs.du(root)) or 0)
+        return None if info is None else int(info.get("size") or 0)
     path = Path(place)
     try:
         if path.is_dir():
@@ -239,6 +241,23 @@ def opened(place: str) -> tuple[Any, str]:
         ) from None
 
 
+def _answer(place: str, ask: Callable[[], T]) -> T | None:
+    """What a remote file system says about a place, asked again where that may help; None where
+    there is nothing. Files are not: the batch tries a whole item again."""
+    for wait in (*_WAITS, None):
+        try:
+            with _explained(place, UnreadableFile):
+                try:
+                    return ask()
+                except FileNotFoundError:
+                    return None
+        except UnreadableFile as error:
+            if wait is None or not passes(error, is_far=True):
+                raise
+            time.sleep(wait)
+    raise AssertionError(place)  # the last round returns or raises
+
+
 @contextmanager
 def _explained(place: str, kind: type[UnreadableFile] | type[UnwritableFile]) -> Iterator[None]:
     """Errors of a remote file system as one sentence, without what may be secret.
@@ -251,12 +270,12 @@ def _explained(place: str, kind: type[UnreadableFile] | type[UnwritableFile]) ->
         raise
     except Exception as error:
         verb = "read" if kind is UnreadableFile else "written"
-        raise kind(f"{shown(place)!r} could not be {verb}: {_reason(error)}.") from error
+        raise kind(f"{shown(place)!r} could not be {verb}: {_reason(error, place)}.") from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, place: str) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return without_secrets(" ".join(str(text).split())[:200]).rstrip(".")
+    return without_secrets(" ".join(str(text).split()), place)[:200].rstrip(".")
 
 
 def _pieces(place: str, limits: Limits) -> Iterator[bytes]:
@@ -273,8 +292,7 @@ def _pieces(place: str, limits: Limits) -> Iterator[bytes]:
 
 def _remote_listing(folder: str, deep: bool) -> Iterator[tuple[str, str]]:
     fs, root = opened(folder)
-    with _explained(folder, UnreadableFile):
-        found = fs.find(root, maxdepth=None if deep else 1, detail=True)
+    found = _answer(folder, lambda: fs.find(root, maxdepth=None if deep else 1, detail=True)) or {}
     for path, info in sorted(found.items()):
         inner = path[len(root) :].lstrip("/")
         if not any(part.startswith(".") for part in inner.split("/")):

@@ -8,10 +8,14 @@ and results back through it, so that machines need not share a disk.
 from __future__ import annotations
 
 import logging
-import shutil
+import os
+import signal
 import tempfile
+import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
@@ -19,13 +23,20 @@ from typing import Any
 
 from layerstudio.errors import InvalidRequest
 from layerstudio.pipelines.batch import places
-from layerstudio.pipelines.batch.engine import Company, Event, Started
+from layerstudio.pipelines.batch.engine import (
+    MOST_STILLBORN,
+    CannotWork,
+    Company,
+    Event,
+    Started,
+)
 from layerstudio.pipelines.batch.packing import Packed, packed, unpacked
 from layerstudio.pipelines.batch.performing import Setup, bytes_of, failed, perform
 from layerstudio.pipelines.batch.publishing import discard, part_of, sync
 from layerstudio.pipelines.batch.work import Result, Work, Written
 
 _AHEAD = 2  # works that a worker has: one at work, one whose picture is on its way
+_LONGEST_START = 600.0  # seconds without any worker; clusters that grow take minutes
 _LOST = "The worker, or the machine it was on, is gone."
 
 
@@ -33,30 +44,37 @@ class _Performer:
     """What lives on a machine of the cluster: models are loaded once and kept."""
 
     def __init__(self, setup: Setup) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="layerstudio-ray-"))
-        self._setup = replace(setup, spool=self._folder / "spool")
+        self._setup = setup
+
+    def ready(self) -> None:
+        """Answers once this worker has its place in the cluster and everything is imported."""
 
     def perform(self, work: Work, source: bytes | None) -> tuple[Result, list[Packed]]:
         """The result, and its files in their order."""
-        here = self._folder / work.key
-        shutil.rmtree(here, ignore_errors=True)
-        here.mkdir()
         try:
-            copy = None
-            if source is not None:
-                copy = here / "source" / places.name_of(work.source)
-                copy.parent.mkdir()
-                copy.write_bytes(source)
-            targets = tuple(str(here / places.name_of(target)) for target in work.targets)
-            result = perform(replace(work, targets=targets), self._setup, copy)
-            return result, [packed(Path(file.part)) for file in result.files]
-        finally:
-            shutil.rmtree(here, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix="layerstudio-ray-") as folder:
+                return self._perform(work, source, Path(folder))
+        except OSError as error:  # a full disk there
+            return failed(work, error), []
+
+    def _perform(self, work: Work, source: bytes | None, here: Path) -> tuple[Result, list[Packed]]:
+        copy = None
+        if source is not None:
+            copy = here / "source" / places.name_of(work.source)
+            copy.parent.mkdir()
+            copy.write_bytes(source)
+        targets = tuple(str(here / places.name_of(target)) for target in work.targets)
+        setup = replace(self._setup, spool=here / "spool")
+        result = perform(replace(work, targets=targets), setup, copy)
+        return result, [packed(Path(file.part)) for file in result.files]
 
 
 @dataclass(eq=False)
 class _Worker:
+    """Gets works once ``starting``, the reference to its first answer, is None."""
+
     actor: Any
+    starting: Any
     company: Company = "any"
     works: dict[Any, Work] = field(default_factory=dict)  # by the reference to their result
     since: float = 0.0  # when the first of its works began to be the first
@@ -65,29 +83,33 @@ class _Worker:
 class RayEngine:
     """``workers`` None is one for each GPU of the cluster, or one for each CPU where it has none.
 
-    ``address`` is that of a running cluster ("auto" finds one on this machine); without one, a
-    cluster of this machine alone is started and ended with the engine. Raises ``InvalidRequest``
-    where Ray is not installed or there is no such cluster.
+    ``address`` is that of a running cluster ("auto" finds one on this machine), by default the
+    variable ``RAY_ADDRESS``; without one, a cluster of this machine alone is started and ended
+    with the engine. Raises ``InvalidRequest`` where Ray is not installed or there is no such
+    cluster.
     """
 
     def __init__(
         self, setup: Setup, workers: int | None, address: str, *, timeout: float | None = None
     ) -> None:
-        self._ray = _connected(address)
+        self._ray, self._is_ours = connected(address)
         self._setup = setup
         self._timeout = timeout
         resources = self._ray.cluster_resources()
-        gpus = int(resources.get("GPU", 0))
-        self.workers = workers or gpus or max(1, int(resources.get("CPU", 1)))
-        share = min(1.0, gpus / self.workers) if gpus else 0
-        kind = self._ray.remote(num_cpus=1, num_gpus=share)(_Performer)
-        self._kind = kind
+        gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
+        self.workers = workers or gpus or max(1, cpus)
+        # More workers than processors share them; a whole one each would never be free.
+        self._kind = self._ray.remote(
+            num_cpus=_share(cpus, self.workers), num_gpus=_share(gpus, self.workers)
+        )(_Performer)
         self._waiting: deque[tuple[Work, Company]] = deque()
-        self._pool = [self._started() for _ in range(self.workers)]
         self._events: list[Event] = []
+        self._stillborn = 0
+        self._alone_since = time.monotonic()  # with no worker that is up
+        self._pool = [self._started() for _ in range(self.workers)]
 
     def has_room(self) -> bool:
-        free = sum(_AHEAD - len(worker.works) for worker in self._pool)
+        free = sum(_AHEAD - len(worker.works) for worker in self._up)
         return len(self._waiting) < max(free, 1)
 
     def submit(self, work: Work, company: Company = "any") -> None:
@@ -97,22 +119,57 @@ class RayEngine:
     def events(self, seconds: float) -> list[Event]:
         self._hand_out()
         owners = {reference: worker for worker in self._pool for reference in worker.works}
-        if owners:
-            ready, _ = self._ray.wait(list(owners), num_returns=1, timeout=seconds)
-            for reference in ready:
-                self._take(owners[reference], reference)
+        owners |= {worker.starting: worker for worker in self._pool if worker.starting is not None}
+        self._ray.wait(list(owners), num_returns=1, timeout=seconds)
+        ready, _ = self._ray.wait(list(owners), num_returns=len(owners), timeout=0)
+        for reference in ready:
+            worker = owners[reference]
+            if worker not in self._pool:
+                continue  # lost a moment ago
+            if reference is worker.starting:
+                self._welcome(worker)
+            else:
+                self._take(worker, reference)
         self._end_overdue()
         self._hand_out()
         found, self._events = self._events, []
+        if self._up or found:
+            self._alone_since = time.monotonic()
+        elif time.monotonic() - self._alone_since > _LONGEST_START:
+            raise CannotWork(
+                f"The cluster had no place for a worker in {_LONGEST_START / 60:.0f} minutes.",
+                advice="Ask for fewer --workers, or end what else runs there.",
+            )
         return found
 
     def close(self, *, now: bool = False) -> None:
         for worker in self._pool:
             self._ray.kill(worker.actor)
-        self._ray.shutdown()
+        if self._is_ours:
+            self._ray.shutdown()
+
+    @property
+    def _up(self) -> list[_Worker]:
+        return [worker for worker in self._pool if worker.starting is None]
 
     def _started(self) -> _Worker:
-        return _Worker(self._kind.remote(self._setup))
+        actor = self._kind.remote(self._setup)
+        return _Worker(actor, actor.ready.remote())
+
+    def _welcome(self, worker: _Worker) -> None:
+        try:
+            self._ray.get(worker.starting)
+        except self._ray.exceptions.RayError as error:
+            self._stillborn += 1
+            if self._stillborn >= MOST_STILLBORN * self.workers:
+                raise CannotWork(
+                    f"Workers of the cluster end before they begin: {_first_line(error)}.",
+                    advice="Every machine needs the same LayerStudio as this one.",
+                ) from error
+            self._lose(worker, Result("", trouble="crash", message=_LOST))
+            return
+        worker.starting = None
+        self._stillborn = 0
 
     def _hand_out(self) -> None:
         while self._waiting:
@@ -137,9 +194,15 @@ class RayEngine:
     def _take(self, worker: _Worker, reference: Any) -> None:
         try:
             result, files = self._ray.get(reference)
-        except self._ray.exceptions.RayError as error:
-            # Its machine took its results along, or it died on the way: all that it had is lost.
+        except self._ray.exceptions.RayActorError as error:
+            # It died, perhaps with its machine: all that it had is lost.
             self._lose(worker, Result("", trouble="crash", message=f"{_LOST} {_first_line(error)}"))
+            return
+        except self._ray.exceptions.RayError as error:
+            # Its result got lost on the way, say with the machine that kept it.
+            lost = worker.works.pop(reference)
+            text = f"The result was lost: {_first_line(error)}."
+            self._events.append(Result(lost.key, trouble="crash", message=text))
             return
         work = worker.works.pop(reference)
         worker.since = time.monotonic()
@@ -163,8 +226,9 @@ class RayEngine:
                 self._waiting.extendleft((work, "any") for work in reversed(rest))
 
     def _worker_for(self, company: Company) -> _Worker | None:
-        busy = [worker for worker in self._pool if worker.works]
-        idle = next((worker for worker in self._pool if not worker.works), None)
+        up = self._up
+        busy = [worker for worker in up if worker.works]
+        idle = next((worker for worker in up if not worker.works), None)
         if any(worker.company == "own machine" for worker in busy):
             return None
         if company == "own machine":
@@ -173,6 +237,12 @@ class RayEngine:
             return idle
         open_ = [w for w in busy if w.company == "any" and len(w.works) < _AHEAD]
         return min(open_, key=lambda worker: len(worker.works), default=None)
+
+
+def _share(of: int, workers: int) -> float:
+    """What one worker takes of processors: one, or a part where there are more workers; Ray counts
+    in ten thousandths."""
+    return min(1.0, int(10_000 * of / workers) / 10_000)
 
 
 def _landed(work: Work, result: Result, files: list[Packed], spool: Path) -> Result:
@@ -192,7 +262,8 @@ def _landed(work: Work, result: Result, files: list[Packed], spool: Path) -> Res
     return replace(result, files=tuple(written))
 
 
-def _connected(address: str) -> Any:
+def connected(address: str) -> tuple[Any, bool]:
+    """Ray, and whether the connection is ours to end. Raises ``InvalidRequest``."""
     try:
         import ray
     except ImportError:
@@ -200,13 +271,32 @@ def _connected(address: str) -> Any:
             "The engine 'ray' is not installed.",
             advice="Get it with `pip install layerstudio[ray]`, or use --engine local.",
         ) from None
+    if ray.is_initialized():
+        return ray, False
+    where = address or os.environ.get("RAY_ADDRESS") or "local"
+    local = {"include_dashboard": False} if where == "local" else {}
     try:
-        ray.init(address=address or None, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        with _signals_kept():
+            ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise InvalidRequest(
-            f"There is no Ray cluster at {address or 'this machine'!r}: {_first_line(error)}."
+            f"There is no Ray cluster at {places.without_secrets(where)!r}: {_first_line(error)}."
         ) from error
-    return ray
+    return ray, True
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray answers a polite kill itself from then on, before a batch could end its way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _first_line(error: BaseException) -> str:
