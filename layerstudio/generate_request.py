@@ -8,12 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, ClassVar, Literal
 
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Bounds, Extent
-from layerstudio.requests import LayerCount, Request, check_layer_count
+from layerstudio.requests import (
+    LayerCount,
+    Request,
+    box_of,
+    check_layer_count,
+    check_texts,
+    texts_of,
+)
 from layerstudio.settings import NO_SETTINGS, Settings
 
 MIN_SIDE, MAX_SIDE = 16, 8192  # pixels; beyond, no published generator gives a picture
@@ -40,6 +46,7 @@ class InputPicture:
     sha256: str = ""
 
     def __post_init__(self) -> None:
+        check_texts(source=self.source, sha256=self.sha256)
         if self.role not in INPUT_ROLES:
             raise InvalidRequest(
                 f"There is no input {self.role!r}.", advice=f"Known: {', '.join(INPUT_ROLES)}."
@@ -56,6 +63,9 @@ class InputDocument:
     source: str
     sha256: str = ""
 
+    def __post_init__(self) -> None:
+        check_texts(source=self.source, sha256=self.sha256)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
@@ -68,6 +78,7 @@ class Adapter:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
+        check_texts(source=self.source)
         _require_finite("an adapter's weight", self.weight, -10, 10)
 
 
@@ -136,8 +147,8 @@ class GenerateRequest(Request):
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "foregrounds", tuple(self.foregrounds))
-        put(self, "boxes", tuple(Bounds(*box) for box in self.boxes))
+        put(self, "foregrounds", texts_of("foregrounds", self.foregrounds))
+        put(self, "boxes", tuple(map(box_of, self.boxes)))
         put(self, "inputs", tuple(_made(InputPicture, item) for item in self.inputs))
         put(self, "loras", tuple(_made(Adapter, item) for item in self.loras))
         put(self, "controlnet", self.controlnet and _made(Adapter, self.controlnet))
@@ -161,11 +172,12 @@ class GenerateRequest(Request):
 
     def _check_text(self) -> None:
         texts = {"prompt": self.prompt, "negative prompt": self.negative_prompt or ""}
-        texts |= {f"foreground {i + 1}": text for i, text in enumerate(self.foregrounds)}
         texts["background"] = self.background or ""
         for name, text in texts.items():
             if not isinstance(text, str):
                 raise InvalidRequest(f"The {name} is a text, not {text!r}.")
+        check_texts(method=self.method, mode=self.mode, scheduler=self.scheduler)
+        check_texts(base=self.base, variant=self.variant)
         roles = [item.role for item in self.inputs]
         if len(set(roles)) < len(roles):
             raise InvalidRequest(f"Each input is given once, not {', '.join(roles)}.")
@@ -255,5 +267,5 @@ def _require_finite(name: str, value: Any, low: float, high: float) -> None:
     if value is None:
         return
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not isfinite(value) or not low <= value <= high:
+    if not is_number or not low <= value <= high:  # NaN is not between anything
         raise InvalidRequest(f"The {name} must be {low:g} to {high:g}, not {value!r}.")

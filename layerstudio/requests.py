@@ -6,6 +6,7 @@ a method sees and what the document that it makes remembers.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar, Literal, Self
@@ -34,14 +35,18 @@ class Request:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Raise ``InvalidRequest`` for another task, unknown keys and values of a wrong type."""
         known = {item.name for item in fields(cls)}
+        if not isinstance(data, Mapping):
+            raise InvalidRequest(f"A {cls.task} request is an object, not a {type(data).__name__}.")
         unknown = sorted(set(data) - known - {"task"})
         if data.get("task", cls.task) != cls.task or unknown:
-            what = f"unknown fields {unknown}" if unknown else f"task {data['task']!r}"
+            what = (
+                f"unknown fields {unknown[:9]}" if unknown else f"task {str(data['task'])[:80]!r}"
+            )
             raise InvalidRequest(f"This is not a {cls.task} request: {what}.")
         try:
             return cls(**{key: value for key, value in data.items() if key in known})
-        except (TypeError, ValueError) as error:
-            raise InvalidRequest(f"The request does not make sense: {error}.") from error
+        except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            raise InvalidRequest(f"The request does not make sense: {str(error)[:200]}.") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +81,16 @@ class DecomposeRequest(Request):
 
     def __post_init__(self) -> None:
         check_layer_count(self.layers)
-        object.__setattr__(self, "boxes", tuple(Bounds(*box) for box in self.boxes))
+        check_texts(method=self.method, base=self.base, source=self.source)
+        _check_flag("exact", self.exact)
+        _check_flag("read_text", self.read_text)
+        if self.seed is not None:
+            object.__setattr__(self, "seed", whole_number(self.seed, "seed"))
+        object.__setattr__(self, "boxes", tuple(map(box_of, self.boxes)))
         for name in ("points", "excluded_points"):
-            points = tuple((int(x), int(y)) for x, y in getattr(self, name))
-            object.__setattr__(self, name, points)
-        object.__setattr__(self, "prompts", tuple(self.prompts))
-        object.__setattr__(self, "languages", tuple(self.languages))
+            object.__setattr__(self, name, tuple(map(_point, getattr(self, name))))
+        object.__setattr__(self, "prompts", texts_of("prompts", self.prompts))
+        object.__setattr__(self, "languages", texts_of("languages", self.languages))
         object.__setattr__(self, "settings", Settings(self.settings))
 
     def resolve(
@@ -129,6 +138,62 @@ def check_layer_count(layers: LayerCount) -> None:
         return
     if isinstance(layers, bool) or not isinstance(layers, int) or not 1 <= layers <= MAX_LAYERS:
         raise InvalidRequest(f'The layer count is "auto" or 1 to {MAX_LAYERS}, not {layers!r}.')
+
+
+def box_of(value: Any) -> Bounds:
+    """Four whole numbers: x, y, width and height; raises ``InvalidRequest``."""
+    return Bounds(*_whole_numbers(value, 4, "A box is x, y, width and height in pixels"))
+
+
+def whole_number(value: Any, what: str) -> int:
+    """``value`` without its type (an array's, a float's); raises ``InvalidRequest``.
+
+    Beyond 64 bits nothing takes it.
+    """
+    is_whole = isinstance(value, float) and value.is_integer()
+    if isinstance(value, bool) or not (is_whole or hasattr(value, "__index__")):
+        raise InvalidRequest(f"The {what} is a whole number, not {_shown(value)}.")
+    if abs(int(value)) >= 2**63:
+        raise InvalidRequest(f"The {what} has more than 63 bits.")
+    return int(value)
+
+
+def texts_of(name: str, value: Any) -> tuple[str, ...]:
+    """A list of texts; raises ``InvalidRequest`` for anything else, a single text among them."""
+    texts = () if isinstance(value, str) else tuple(value)
+    if isinstance(value, str) or not all(isinstance(text, str) for text in texts):
+        raise InvalidRequest(f"The {name} are a list of texts, not {_shown(value)}.")
+    return texts
+
+
+def check_texts(**values: Any) -> None:
+    """Raise ``InvalidRequest`` for what is neither a text, nor a path, nor None."""
+    for name, value in values.items():
+        if value is not None and not isinstance(value, str | os.PathLike):
+            raise InvalidRequest(f"The {name} is a text, not {_shown(value)}.")
+
+
+def _check_flag(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise InvalidRequest(f"{name} is true or false, not {_shown(value)}.")
+
+
+def _point(value: Any) -> tuple[int, int]:
+    x, y = _whole_numbers(value, 2, "A point is x and y in pixels")
+    return x, y
+
+
+def _whole_numbers(value: Any, count: int, what: str) -> list[int]:
+    if isinstance(value, str | Mapping) or len(value) != count:
+        raise InvalidRequest(f"{what}, not {_shown(value)}.")
+    numbers = [whole_number(item, "place of a box or point") for item in value]
+    if max(map(abs, numbers)) >= 2**30:  # sums of places must stay in 32 bits for every format
+        raise InvalidRequest(f"{what}, not {_shown(value)}.")
+    return numbers
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:80]
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from layerstudio.color import Pixels, to_float, to_u16, unpremultiply
+from layerstudio.io.limits import DEFAULT_LIMITS, Limits
+from layerstudio.io.tiff_checks import check_page
 from layerstudio.picture import with_alpha
 
 _WIDE_MODES = ("I", "F")
@@ -41,19 +43,24 @@ def is_deep(image: Image.Image, data: bytes) -> bool:
     return False
 
 
-def read_deep(image: Image.Image, data: bytes) -> DeepPicture:
-    """Decode what ``is_deep`` found; without ``data`` the image's own pixels are taken."""
+def read_deep(image: Image.Image, data: bytes, limits: Limits = DEFAULT_LIMITS) -> DeepPicture:
+    """Decode what ``is_deep`` found; without ``data`` the image's own pixels are taken.
+
+    Raises ``UnreadableFile`` for a TIFF whose first page is beyond ``limits``.
+    """
     if data and image.format == "PNG":
         return DeepPicture(_rgba16(imagecodecs.png_decode(data)))
     if data and image.format == "TIFF":
-        return _read_tiff(data)
+        return _read_tiff(data, limits)
     values, notes = _to_u16(np.array(image))
     return DeepPicture(_rgba16(values), notes=notes)
 
 
-def _read_tiff(data: bytes) -> DeepPicture:
+def _read_tiff(data: bytes, limits: Limits) -> DeepPicture:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
+        # Pillow and tifffile need not agree on what a damaged page says.
+        check_page(page, "The picture", limits)
         photometric = page.photometric
         if photometric not in (
             tifffile.PHOTOMETRIC.MINISBLACK,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from math import isfinite
 from typing import Any
 
 from layerstudio.document import Provenance, TextContent
@@ -24,6 +25,8 @@ BAD_DATA = (
     InvalidDocument,
 )
 
+_REQUEST_DEPTH = 16  # lists and dictionaries within each other; requests have three
+
 
 def text_to(text: TextContent | None) -> dict[str, Any] | None:
     """A JSON-ready dictionary of every field."""
@@ -38,8 +41,11 @@ def text_from(data: Mapping[str, Any] | None) -> TextContent | None:
         return None
     known = {item.name: data[item.name] for item in fields(TextContent) if item.name in data}
     red, green, blue = (_whole(value) for value in known["color"])
+    _require(all(0 <= value <= 255 for value in (red, green, blue)), known["color"])
     known |= {"color": (red, green, blue), "box": bounds_from(known["box"])}
     text = TextContent(**known)
+    for flag in (text.bold, text.italic):
+        flag_from(flag)
     for value in (text.string, text.font):
         _require(isinstance(value, str), value)
     for value in (text.size, text.confidence, 0.0 if text.baseline is None else text.baseline):
@@ -89,8 +95,25 @@ def flag_from(value: Any) -> bool:
     return value
 
 
+def request_from(data: Any) -> dict[str, Any] | None:
+    """The JSON of a request, or None; it is written again with every file, so it must be sane."""
+    if data is None:
+        return None
+    _require(isinstance(data, dict), data)
+    _check_depth(data, _REQUEST_DEPTH)
+    return data
+
+
 def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """A number that JSON can say; Python's JSON reads NaN and Infinity as well."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _check_depth(data: Any, depth: int) -> None:
+    if isinstance(data, (dict, list)):
+        _require(depth > 0, "nesting")
+        for item in data.values() if isinstance(data, dict) else data:
+            _check_depth(item, depth - 1)
 
 
 def _whole(value: Any) -> int:

@@ -50,6 +50,7 @@ _ROWS = (
     Format(".pptx", "PowerPoint with live text", "layerstudio.io.pptx", readable=False),
     Format(".html", "Web page with a layer viewer", "layerstudio.io.html", readable=False),
 )
+_FOLDERS = "layerstudio.io.pngs"  # reads folders, whatever their suffix
 FORMATS: dict[str, Format] = {row.suffix: row for row in _ROWS}
 
 
@@ -102,9 +103,19 @@ def open_document(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Document
         raise UnreadableFile(
             f"{source.name!r} is not a layered file.", advice=f"Layers are read from {readable}."
         )
-    if not source.exists():
-        raise UnreadableFile(f"{str(source)!r} does not exist.")
+    _check_is_file(source, row)
     return row.load().read(source, limits)
+
+
+def _check_is_file(source: Path, row: Format) -> None:
+    """A pipe or a device would be waited for, for ever."""
+    try:
+        if not source.exists():
+            raise UnreadableFile(f"{str(source)!r} does not exist.")
+        if not source.is_file() and not (source.is_dir() and row.module == _FOLDERS):
+            raise UnreadableFile(f"{str(source)!r} is not a file.")
+    except OSError as error:
+        raise UnreadableFile(f"{str(source)!r} cannot be read: {error.strerror}.") from error
 
 
 def _move_into_place(partial: Path, target: Path, row: Format) -> None:

@@ -27,6 +27,7 @@ from layerstudio.io.extras import (
     metadata_from,
     provenance_from,
     provenance_to,
+    request_from,
     strings_from,
     text_from,
     text_to,
@@ -98,7 +99,8 @@ def references(data: Mapping[str, Any], limits: Limits) -> list[Reference]:
     except BAD_DATA as error:
         raise _broken(error) from error
     unique = {item.ref: item for item in found}
-    total = sum(item.extent.pixel_count for item in unique.values())
+    # Layers that share their pixels count each: whatever works on the document meets them all.
+    total = sum(item.extent.pixel_count for item in found)
     if total > limits.total_pixels:
         raise UnreadableFile(
             f"The layers have {total:,} pixels together, more than {limits.total_pixels:,}."
@@ -112,9 +114,6 @@ def restore(data: Mapping[str, Any], arrays: Mapping[Ref, NDArray]) -> Document:
     Raises ``UnreadableFile`` where values contradict each other or the arrays.
     """
     try:
-        request = data["request"]
-        if request is not None and not isinstance(request, dict):
-            raise ValueError("unexpected request")
         if not is_number(data["dpi"]):
             raise ValueError("unexpected resolution")
         return Document(
@@ -123,7 +122,7 @@ def restore(data: Mapping[str, Any], arrays: Mapping[Ref, NDArray]) -> Document:
             icc_profile=None if data["icc"] is None else b64decode(data["icc"], validate=True),
             dpi=data["dpi"],
             metadata=metadata_from(data["metadata"]),
-            request=request,
+            request=request_from(data["request"]),
             notes=strings_from(data["notes"]),
         )
     except BAD_DATA as error:
@@ -166,6 +165,7 @@ def _walk(nodes: Any, limits: Limits, depth: int, count: list[int]) -> Iterator[
     if count[0] > limits.nodes:
         raise UnreadableFile(f"There are more than {limits.nodes:,} layers.")
     for data in nodes:
+        limits.check_name(data["name"])
         if data["mask"] is not None:
             yield from _reference(data["mask"], limits, is_mask=True)
         if data["kind"] == "group":

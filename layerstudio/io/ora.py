@@ -166,10 +166,14 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Document:
 
 def _original(stack: bytes, shelf: Shelf, limits: Limits) -> Document | None:
     """The document that ``write`` was given; None where another program changed the file."""
-    data = manifest.loads(shelf.read(MANIFEST)) if MANIFEST in shelf.names() else None
-    if data is None or data.get(_STACK_HASH) != hashlib.sha256(stack).hexdigest():
+    if MANIFEST not in shelf.names():
         return None
     try:
+        text = shelf.read(MANIFEST)
+        limits.check_text(text, MANIFEST)
+        data = manifest.loads(text)
+        if data is None or data.get(_STACK_HASH) != hashlib.sha256(stack).hexdigest():
+            return None
         return pngs.restore(data, shelf, limits)
     except UnreadableFile:
         return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, ParseError
 
@@ -25,6 +26,7 @@ _MAX_PLACE = 2.0**30  # beyond it, sums of places leave 32 bits
 
 def read_stack(stack: bytes, shelf: Shelf, limits: Limits) -> Document:
     """The document that ``stack.xml`` describes; raises ``UnreadableFile``."""
+    limits.check_text(stack, "stack.xml")
     image = _parsed(stack)
     extent = Extent(int(_number(image, "w", 0)), int(_number(image, "h", 0)))
     if not (1 <= extent.width <= MAX_SIDE and 1 <= extent.height <= MAX_SIDE):
@@ -36,8 +38,9 @@ def read_stack(stack: bytes, shelf: Shelf, limits: Limits) -> Document:
     elements = list(_layers(root, limits, depth=1))
     if len(elements) > limits.nodes:
         raise UnreadableFile(f"There are more than {limits.nodes:,} layers.")
-    names = list(dict.fromkeys(_source(element) for element in elements))
-    pictures = _pictures(names, shelf, limits)
+    uses = Counter(_source(element) for element in elements)
+    names = list(uses)
+    pictures = _pictures(uses, shelf, limits)
     builder = _Builder(pictures)
     children = builder.children(root)
     dpi = _number(image, "xres", 72.0)
@@ -64,21 +67,22 @@ def _layers(stack: Element, limits: Limits, depth: int) -> Iterator[Element]:
     if depth > limits.depth:
         raise UnreadableFile(f"The groups are nested deeper than {limits.depth} levels.")
     for element in stack:
+        limits.check_name(element.get("name", ""))
         if element.tag == "stack":
             yield from _layers(element, limits, depth + 1)
         elif element.tag == "layer":
             yield element
 
 
-def _pictures(names: Sequence[str], shelf: Shelf, limits: Limits) -> dict[str, Pixels]:
-    """All pictures decoded, after their sizes together proved to be allowed."""
+def _pictures(uses: Mapping[str, int], shelf: Shelf, limits: Limits) -> dict[str, Pixels]:
+    """All pictures decoded, after their sizes together, for each use, proved to be allowed."""
     total = 0
-    for name in names:
-        total += png_extent(shelf.read(name)).pixel_count
+    for name, count in uses.items():
+        total += png_extent(shelf.read(name)).pixel_count * count
         if total > limits.total_pixels:
             raise UnreadableFile(f"The layers have more than {limits.total_pixels:,} pixels.")
-    decoded = in_threads(lambda name: decode_png(shelf.read(name), limits), names)
-    return dict(zip(names, decoded, strict=True))
+    decoded = in_threads(lambda name: decode_png(shelf.read(name), limits), uses)
+    return dict(zip(uses, decoded, strict=True))
 
 
 @dataclass

@@ -24,6 +24,10 @@ _SUB, _UP = 1, 2  # filter types, 9.2
 _LEVEL = 1  # measured here: higher levels take twice the time for 6 % fewer bytes
 _MAX_CHUNK = 1 << 26  # chunks may have 2**31 - 1 bytes; smaller ones spare readers the buffer
 _MAX_ICC = 16 * 2**20  # bytes; real profiles stay below 4 MiB
+# Deflate packs at most 1032 bytes into 1 (its specification's longest match in the shortest code).
+_MAX_EXPANSION = 1040
+_HARMLESS_BYTES = 2**20
+_MAX_CHUNKS = 2**20  # of a file; the usual ones of 8 KiB make 8 GiB
 _METRES_PER_INCH = 0.0254
 
 
@@ -91,7 +95,11 @@ def png_extent(data: bytes) -> Extent:
 
 
 def _decode(data: bytes, limits: Limits) -> Pixels:
-    limits.check_extent(png_extent(data), "A PNG picture")
+    extent = png_extent(data)
+    limits.check_extent(extent, "A PNG picture")
+    # 11.2.1: eight bits or more a pixel; palettes and one bit go down to an eighth of it.
+    if extent.pixel_count // 8 > max(len(data) * _MAX_EXPANSION, _HARMLESS_BYTES):
+        raise UnreadableFile(f"A PNG picture is damaged: {len(data):,} bytes for {extent} pixels.")
     try:
         return png_decode(data)
     except (PngError, ValueError, MemoryError) as error:
@@ -167,7 +175,9 @@ def png_icc(data: bytes) -> bytes | None:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     place = len(_SIGNATURE)
-    while place + 12 <= len(data):
+    for _ in range(_MAX_CHUNKS):
+        if place + 12 > len(data):
+            return
         (size,) = struct.unpack_from(">I", data, place)
         yield data[place + 4 : place + 8], data[place + 8 : place + 8 + size]
         place += 12 + size

@@ -107,7 +107,9 @@ def _write_below(root: Path, name: str, content: bytes) -> None:
 
 
 def _read_shelf(shelf: Shelf, limits: Limits) -> Document:
-    data = manifest.loads(shelf.read(MANIFEST))
+    text = shelf.read(MANIFEST)
+    limits.check_text(text, MANIFEST)
+    data = manifest.loads(text)
     if data is None:
         raise UnreadableFile(f"{MANIFEST} does not describe a layered picture.")
     return restore(data, shelf, limits)

@@ -11,13 +11,14 @@ them into ``UnreadableFile``.
 from __future__ import annotations
 
 import logging
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from psd_tools import ParseLimits, PSDImage
 from psd_tools.api.layers import AdjustmentLayer, Artboard, FillLayer, Group
@@ -33,6 +34,8 @@ from layerstudio.io.limits import Limits
 # Nested blocks are read once per level they are nested in; real files need less than 4 times
 # their size.
 _READ_FACTOR = 16
+_RECORDS_PER_NODE = 2  # a group has one for each of its ends
+_OBJECTS, _OBJECTS_PER_NODE = 100_000, 100  # psd-tools makes some 50,000 in a second
 # "Layer blending ranges": two black values 0, two white values 255.
 _EVERYTHING = (0, 0xFFFF)
 _COLOR_KEYS = ((b"Rd  ", b"Grn ", b"Bl  "), (b"Gry ",) * 3)
@@ -100,7 +103,11 @@ def parse(path: Path, limits: Limits) -> RawFile:
     """Raises ``UnreadableFile`` for what is missing, broken, above ``limits`` or no PSD."""
     size = _checked_size(path, limits)
     with _foreign(path):
-        budget = ParseLimits(max_read_bytes=size, max_total_bytes=size * _READ_FACTOR)
+        budget = ParseLimits(
+            max_read_bytes=size,
+            max_total_bytes=size * _READ_FACTOR,
+            max_objects=_OBJECTS + limits.nodes * _OBJECTS_PER_NODE,
+        )
         psd = PSDImage.open(path, parse_limits=budget)
         return _file(psd, limits)
 
@@ -123,6 +130,7 @@ def _checked_size(path: Path, limits: Limits) -> int:
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(26)
+            records = _record_count(file, wide=head[4:6] == b"\0\2")
     except OSError as error:
         raise UnreadableFile(f"{str(path)!r} could not be read: {error.strerror}.") from error
     if len(head) < 26 or not head.startswith(b"8BPS"):
@@ -133,7 +141,20 @@ def _checked_size(path: Path, limits: Limits) -> int:
         )
     height, width = struct.unpack_from(">II", head, 14)
     limits.check_extent(Extent(width, height), "The canvas")
+    if records > limits.nodes * _RECORDS_PER_NODE:
+        raise UnreadableFile(f"The file has {records:,} layers, more than {limits.nodes:,}.")
     return size
+
+
+def _record_count(file: BinaryIO, *, wide: bool) -> int:
+    """Records of the "Layer info" of a file at the end of its header, 0 where there are none.
+
+    psd-tools takes seconds for as many as 16 bits can count, before we can ask it.
+    """
+    for _section in ("colour mode data", "image resources"):
+        file.seek(int.from_bytes(file.read(4)), os.SEEK_CUR)
+    file.seek(16 if wide else 8, os.SEEK_CUR)  # lengths of the section, and of the layer info
+    return abs(int.from_bytes(file.read(2), signed=True))
 
 
 def _file(psd: PSDImage, limits: Limits) -> RawFile:

@@ -82,6 +82,7 @@ class _Reader:
         return tuple(nodes)
 
     def _node(self, raw: RawNode) -> Node | None:
+        self.limits.check_name(raw.name)
         self._note_look(raw)
         if raw.children is not None:
             return self._group(raw)
@@ -212,6 +213,10 @@ class _Reader:
         """All planes; their rows are packed as if they were one tall picture."""
         height, width = self.raw.extent.shape
         count = self.raw.plane_count
+        if count * height * width > self.limits.total_pixels:
+            raise UnreadableFile(
+                f"The flattened picture has {count} channels, too many to be read."
+            )
         stacked = self._plane(self.raw.merged, Bounds(0, 0, width, height * count))
         return list(stacked.reshape(count, height, width))
 

@@ -22,6 +22,7 @@ from layerstudio.color import Pixels, to_float, to_u8, unpremultiply
 from layerstudio.errors import OutOfMemory, UnreadableFile
 from layerstudio.geometry import MAX_SIDE, Extent
 from layerstudio.io.deep import DeepPicture, is_deep, read_deep
+from layerstudio.io.exif_checks import check_exif, jpeg_exif
 from layerstudio.io.limits import Limits
 from layerstudio.io.profiles import Profiled, to_rgb_profile
 from layerstudio.picture import Picture
@@ -32,13 +33,16 @@ _PILLOW_FORMATS = (
     "PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "AVIF", "ICO",
 )  # fmt: skip
 _LOSSY_FORMATS = {"JPEG", "MPO", "JPEG2000", "AVIF"}
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
+_COUNTED = 100  # pages of a TIFF: Pillow's time to count them grows with their square
+_READS, _FREE_BYTES = 4, 2**22
 _ORIENTATION = 0x0112  # EXIF 2.32, table 4, tag "Orientation"
 
 # What decoders raise for broken data; Pillow's documentation promises OSError only.
 _DECODER_ERRORS = (
     OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, AttributeError,
     OverflowError, RuntimeError, EOFError, struct.error, zlib.error, ZeroDivisionError,
-    Image.DecompressionBombError,
+    Image.DecompressionBombError, AssertionError,
 )  # fmt: skip
 
 _pillow_lock = threading.Lock()
@@ -51,7 +55,7 @@ def read_raster(data: bytes, what: str, limits: Limits) -> Picture:
         _check_size(image, what, limits)
         lossy = _is_lossy(image, data)
         if is_deep(image, data):
-            return _picture_of_deep(image, read_deep(image, data), what, lossy)
+            return _picture_of_deep(image, read_deep(image, data, limits), what, lossy)
         return picture_of_image(image, what, lossy=lossy)
 
 
@@ -90,8 +94,10 @@ def _picture(
 
 def _open(data: bytes, what: str) -> Image.Image:
     Image.init()  # registers every plugin; a format not yet registered would be a KeyError
+    if data.startswith(b"\xff\xd8"):
+        check_exif(jpeg_exif(data), what)
     try:
-        return Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
+        return Image.open(_Metered(data), formats=_PILLOW_FORMATS)
     except Image.UnidentifiedImageError as error:
         raise UnreadableFile(
             f"{what} is not a picture, or it is broken from its first bytes on.",
@@ -104,11 +110,31 @@ def _open(data: bytes, what: str) -> Image.Image:
         ) from error
 
 
+class _Metered(io.BytesIO):
+    """Gives a few times its bytes, and no more: the entries of a TIFF may all lie in one place."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._left = len(data) * _READS + _FREE_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise OSError("the same bytes are read over and over")
+        return data
+
+
 def _check_size(image: Image.Image, what: str, limits: Limits) -> None:
+    check_exif(image.info.get("exif"), what)
     extent = Extent(*image.size)
     limits.check_extent(extent, what)
     if extent.longest_side > MAX_SIDE:
         raise UnreadableFile(f"{what} is {extent} pixels; sides go to {MAX_SIDE:,}.")
+    if image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        tile = Extent(int(tags.get(_TILE_WIDTH, 1)), int(tags.get(_TILE_LENGTH, 1)))
+        limits.check_extent(tile, f"A tile of {what}")
 
 
 @contextmanager
@@ -179,10 +205,23 @@ def _dpi(image: Image.Image) -> float:
 
 
 def _frame_notes(image: Image.Image) -> tuple[str, ...]:
+    if image.format == "TIFF" and getattr(image, "is_animated", False) and _has_many(image):
+        return (f"The file holds over {_COUNTED} pictures; only the first one was taken.",)
     frames = getattr(image, "n_frames", 1)
     if frames <= 1:
         return ()
     return (f"The file holds {frames} pictures; only the first one was taken.",)
+
+
+def _has_many(image: Image.Image) -> bool:
+    """Whether a TIFF has more pages than are counted; leaves it at the first."""
+    try:
+        image.seek(_COUNTED)
+    except EOFError:
+        return False
+    finally:
+        image.seek(0)
+    return True
 
 
 def _is_lossy(image: Image.Image, data: bytes) -> bool:

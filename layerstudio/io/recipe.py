@@ -29,10 +29,12 @@ from layerstudio.io.extras import (
     metadata_from,
     provenance_from,
     provenance_to,
+    request_from,
     strings_from,
     text_from,
     text_to,
 )
+from layerstudio.io.limits import DEFAULT_LIMITS
 from layerstudio.io.xml_text import xml_text
 
 Shown = tuple[int, int, int, int, int]  # x, y, width, height of the visible pixels; their CRC
@@ -138,11 +140,8 @@ def from_json(text: str | bytes) -> Recipe | None:
         data = json.loads(text)
         if not isinstance(data, dict) or data.get(_KEY) != VERSION:
             return None
-        request = data["request"]
-        if request is not None and not isinstance(request, dict):
-            return None
         return Recipe(
-            request=request,
+            request=request_from(data["request"]),
             metadata=metadata_from(data["metadata"]),
             notes=strings_from(data["notes"]),
             nodes=dict(_node_from(item) for item in data["nodes"]),
@@ -162,6 +161,9 @@ def to_xmp(document: Document) -> bytes:
 
 def from_xmp(packet: bytes) -> Recipe | None:
     """The recipe in an XMP packet; None where there is none, whatever else the bytes are."""
+    # Photoshop's own packets reach many megabytes; ours are UTF-8 and name the recipe.
+    if len(packet) > DEFAULT_LIMITS.text_bytes or NAMESPACE.encode() not in packet:
+        return None
     try:
         root = fromstring(packet.strip(b"\0 \r\n\t"))
     except (ParseError, DefusedXmlException, ValueError, LookupError):

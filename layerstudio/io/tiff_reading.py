@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,13 @@ from layerstudio.geometry import MAX_SIDE, Bounds, Extent
 from layerstudio.io import manifest, recipe
 from layerstudio.io.limits import Limits
 from layerstudio.io.profiles import rgb_profile
+from layerstudio.io.tiff_checks import (
+    MAX_CLAIM,
+    MAX_SEGMENTS,
+    check_page,
+    packed_bytes,
+    segments,
+)
 
 XMP = 700
 _ICC, _PAGE_NAME, _X_POSITION, _Y_POSITION = 34675, 285, 286, 287
@@ -29,7 +36,6 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _ASSOCIATED = 1  # ExtraSamples: premultiplied
 _CENTIMETRE = 3
 _COPY = 1 | 4  # NewSubfileType: a reduced copy, or a mask, of another page
-_SAMPLES = 64  # channels of a page; nobody paints with more
 _REFERENCE = re.compile(r"(?:page (\d{1,6}))?(?:, )?(?:alpha (\d{1,6}))?")
 # What tifffile and the codecs raise for damaged files.
 _BAD_TIFF = (
@@ -60,7 +66,9 @@ def read_tiff(path: Path, limits: Limits) -> Document:
             raise UnreadableFile(f"{path.name!r} is larger than {limits.file_bytes:,} bytes.")
         with TiffFile(path) as tiff:
             pages = _checked_pages(tiff, limits)
-            data = manifest.loads(pages[0].description or "")
+            description = (pages[0].description or "").encode(errors="replace")
+            limits.check_text(description, "The description")
+            data = manifest.loads(description)
             if data is not None:
                 return _original(data, pages, limits)
             return _foreign(pages, limits)
@@ -71,16 +79,15 @@ def read_tiff(path: Path, limits: Limits) -> Document:
 
 def _checked_pages(tiff: TiffFile, limits: Limits) -> list[TiffPage]:
     """All pages, once their sizes proved to be allowed."""
-    pages, total = [], 0
-    for index in range(len(tiff.pages)):
-        if index > limits.nodes:
-            raise UnreadableFile(f"There are more than {limits.nodes:,} pages.")
-        tiff.pages.useframes = False
-        page = tiff.pages.get(index)
-        if not isinstance(page, TiffPage):
-            raise UnreadableFile(f"Page {index} is not a picture.")
-        total += _check_page(page, f"Page {index}", limits)
-        if total > limits.total_pixels:
+    pages: list[TiffPage] = []
+    total = pieces = claimed = 0
+    for index, page in enumerate(_pages(tiff, limits)):
+        total += check_page(page, f"Page {index}", limits)
+        pieces += segments(page)
+        claimed += packed_bytes(page)
+        if claimed > tiff.filehandle.size * MAX_CLAIM:
+            raise UnreadableFile("The pages claim more bytes than the file has.")
+        if total > limits.total_pixels or pieces > limits.nodes + MAX_SEGMENTS:
             raise UnreadableFile(f"The pages have more than {limits.total_pixels:,} pixels.")
         pages.append(page)
     if not pages:
@@ -88,14 +95,20 @@ def _checked_pages(tiff: TiffFile, limits: Limits) -> list[TiffPage]:
     return pages
 
 
-def _check_page(page: TiffPage, what: str, limits: Limits) -> int:
-    extent = Extent(page.imagewidth, page.imagelength)
-    if not (1 <= extent.width <= MAX_SIDE and 1 <= extent.height <= MAX_SIDE):
-        raise UnreadableFile(f"{what} of {extent} pixels is impossible.")
-    limits.check_extent(extent, what)
-    if page.samplesperpixel > _SAMPLES or page.imagedepth != 1:
-        raise UnreadableFile(f"{what} has {page.samplesperpixel} channels, too many to be read.")
-    return extent.pixel_count
+def _pages(tiff: TiffFile, limits: Limits) -> Iterator[TiffPage]:
+    """One by one: their number is not asked for, as it has no end where pages form a circle."""
+    seen: set[int] = set()
+    tiff.pages.useframes = False
+    for index in range(limits.nodes + 1):
+        try:
+            page = tiff.pages.get(index)
+        except IndexError:
+            return
+        if not isinstance(page, TiffPage) or page.offset in seen:
+            raise UnreadableFile(f"Page {index} is not a picture.")
+        seen.add(page.offset)
+        yield page
+    raise UnreadableFile(f"There are more than {limits.nodes:,} pages.")
 
 
 def _original(data: Mapping[str, Any], pages: Sequence[TiffPage], limits: Limits) -> Document:
@@ -130,7 +143,7 @@ def _numbers(ref: manifest.Ref) -> tuple[int | None, int | None]:
 
 def _sized(page: TiffPage, item: manifest.Reference, limits: Limits) -> NDArray:
     """The pixels of a page, once it is known to have the size that the manifest says."""
-    _check_page(page, "A page", limits)
+    check_page(page, "A page", limits)
     extent = Extent(page.imagewidth, page.imagelength)
     if extent != item.extent:
         raise UnreadableFile(f"A page is {extent} pixels, not {item.extent}.")
@@ -139,7 +152,7 @@ def _sized(page: TiffPage, item: manifest.Reference, limits: Limits) -> NDArray:
 
 def _foreign(pages: Sequence[TiffPage], limits: Limits) -> Document:
     """A layer per page, the first one at the bottom."""
-    reader = _Reader()
+    reader = _Reader(limits)
     shown = [page for page in pages if not page.subfiletype & _COPY]
     if not shown:
         raise UnreadableFile("The TIFF has only copies and masks, no picture.")
@@ -164,10 +177,13 @@ def _foreign(pages: Sequence[TiffPage], limits: Limits) -> Document:
 class _Reader:
     """Pages to layers, noting what is changed."""
 
+    limits: Limits
     notes: list[str] = field(default_factory=list)
 
     def layer(self, page: TiffPage, index: int) -> Layer:
         name = page.tags.valueof(_PAGE_NAME)
+        if isinstance(name, str):
+            self.limits.check_name(name)
         pixels = self._pixels(page, index)
         dpi = _dpi(page)
         x, y = (_place(page, code, dpi) for code in (_X_POSITION, _Y_POSITION))
