@@ -89,9 +89,10 @@ def _without_pinholes(mask: Mask) -> Mask:
     """Holes that are open to the outside of the box are no holes."""
     outside = cv2.copyMakeBorder((~mask).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
-    small = stats[:, cv2.CC_STAT_AREA] <= max(4, _PINHOLE * np.count_nonzero(mask))
+    areas = np.asarray(stats[:, cv2.CC_STAT_AREA], np.int64)
+    small = areas <= max(4, _PINHOLE * np.count_nonzero(mask))
     small[labels[0, 0]] = small[0] = False
-    return mask | small[labels[1:-1, 1:-1]]
+    return mask | small[np.asarray(labels, np.int32)[1:-1, 1:-1]]
 
 
 def _is_object(one: Candidate, extent: Extent) -> bool:
