@@ -205,23 +205,26 @@ def _dpi(image: Image.Image) -> float:
 
 
 def _frame_notes(image: Image.Image) -> tuple[str, ...]:
-    if image.format == "TIFF" and getattr(image, "is_animated", False) and _has_many(image):
-        return (f"The file holds over {_COUNTED} pictures; only the first one was taken.",)
-    frames = getattr(image, "n_frames", 1)
-    if frames <= 1:
+    if image.format == "TIFF" and getattr(image, "is_animated", False):
+        count = _page_count(image)
+    else:
+        count = str(getattr(image, "n_frames", 1))
+    if count == "1":
         return ()
-    return (f"The file holds {frames} pictures; only the first one was taken.",)
+    return (f"The file holds {count} pictures; only the first one was taken.",)
 
 
-def _has_many(image: Image.Image) -> bool:
-    """Whether a TIFF has more pages than are counted; leaves it at the first."""
+def _page_count(image: Image.Image) -> str:
+    """In words where it is large or where a page is damaged; leaves the image at its first."""
     try:
         image.seek(_COUNTED)
     except EOFError:
-        return False
+        return str(getattr(image, "n_frames", 1))
+    except _DECODER_ERRORS:
+        return "several"
     finally:
         image.seek(0)
-    return True
+    return f"over {_COUNTED}"
 
 
 def _is_lossy(image: Image.Image, data: bytes) -> bool:
