@@ -92,6 +92,8 @@ def planned(
     refused: list[Refused] = []
     duplicates = 0
     checks = _Checks()
+    if asked.task == "decompose" and not all(map(_is_list, asked.inputs)):
+        checks.settled(DecomposeRequest.from_dict(dict(asked.defaults)))  # wrong for every file
     for draft in _drafts(asked, standard_input):
         cancel.check()
         try:
@@ -175,7 +177,7 @@ def _drafts(asked: Asked, standard_input: Iterator[str] | None) -> Iterator[_Dra
     for given in asked.inputs:
         if given == STANDARD_INPUT:
             yield from map(_Draft, json_rows(standard_input or iter(()), "standard input"))
-        elif _suffix(given) in _LISTS:
+        elif _is_list(given):
             yield from map(_Draft, _listed(given))
         else:
             yield from _files(given, asked)
@@ -230,6 +232,10 @@ def _is_folder(place: str) -> bool:
 
 
 _NO_FORMAT = FORMATS[".png"]  # any format that is no folder
+
+
+def _is_list(given: str) -> bool:
+    return given == STANDARD_INPUT or _suffix(given) in _LISTS
 
 
 def _suffix(place: str) -> str:

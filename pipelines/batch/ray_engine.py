@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -37,6 +38,7 @@ from layerstudio.pipelines.batch.work import Result, Work, Written
 
 _AHEAD = 2  # works that a worker has: one at work, one whose picture is on its way
 _LONGEST_START = 600.0  # seconds without any worker; clusters that grow take minutes
+_KNOCK = 10.0  # seconds
 _LOST = "The worker, or the machine it was on, is gone."
 
 
@@ -46,8 +48,11 @@ class _Performer:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
 
-    def ready(self) -> None:
-        """Answers once this worker has its place in the cluster and everything is imported."""
+    def machine(self) -> str:
+        """Where this worker is. Answers once it has its place and everything is imported."""
+        import ray
+
+        return ray.get_runtime_context().get_node_id()
 
     def perform(self, work: Work, source: bytes | None) -> tuple[Result, list[Packed]]:
         """The result, and its files in their order."""
@@ -75,6 +80,7 @@ class _Worker:
 
     actor: Any
     starting: Any
+    machine: str = ""
     company: Company = "any"
     works: dict[Any, Work] = field(default_factory=dict)  # by the reference to their result
     since: float = 0.0  # when the first of its works began to be the first
@@ -154,11 +160,11 @@ class RayEngine:
 
     def _started(self) -> _Worker:
         actor = self._kind.remote(self._setup)
-        return _Worker(actor, actor.ready.remote())
+        return _Worker(actor, actor.machine.remote())
 
     def _welcome(self, worker: _Worker) -> None:
         try:
-            self._ray.get(worker.starting)
+            worker.machine = self._ray.get(worker.starting)
         except self._ray.exceptions.RayError as error:
             self._stillborn += 1
             if self._stillborn >= MOST_STILLBORN * self.workers:
@@ -226,13 +232,13 @@ class RayEngine:
                 self._waiting.extendleft((work, "any") for work in reversed(rest))
 
     def _worker_for(self, company: Company) -> _Worker | None:
-        up = self._up
+        alone = {w.machine for w in self._up if w.works and w.company == "own machine"}
+        up = [worker for worker in self._up if worker.machine not in alone]
         busy = [worker for worker in up if worker.works]
-        idle = next((worker for worker in up if not worker.works), None)
-        if any(worker.company == "own machine" for worker in busy):
-            return None
         if company == "own machine":
-            return None if busy else idle
+            at_work = {worker.machine for worker in busy}
+            return next((worker for worker in up if worker.machine not in at_work), None)
+        idle = next((worker for worker in up if not worker.works), None)
         if company == "own worker" or idle is not None:
             return idle
         open_ = [w for w in busy if w.company == "any" and len(w.works) < _AHEAD]
@@ -276,13 +282,21 @@ def connected(address: str) -> tuple[Any, bool]:
     where = address or os.environ.get("RAY_ADDRESS") or "local"
     local = {"include_dashboard": False} if where == "local" else {}
     try:
+        _knock(where)
         with _signals_kept():
             ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR, **local)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise InvalidRequest(
             f"There is no Ray cluster at {places.without_secrets(where)!r}: {_first_line(error)}."
         ) from error
     return ray, True
+
+
+def _knock(address: str) -> None:
+    """Raise ``OSError`` where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK).close()
 
 
 @contextmanager
