@@ -332,7 +332,7 @@ def fuzz(name: str, inputs: int, seed: int, jobs: int) -> Tally:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Readers against damaged files.")
     parser.add_argument("reader", choices=[*READERS, "all"])
     parser.add_argument("--inputs", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=0)

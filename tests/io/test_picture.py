@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms, ImageOps
@@ -299,6 +299,7 @@ class TestBadFiles:
             with pytest.raises(UnreadableFile):
                 read_picture(data[: int(len(data) * share)])
 
+    @settings(deadline=None)
     @given(st.data())
     def test_flipped_bytes_never_raise_anything_else(self, data):
         kind = data.draw(st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "GIF"]))
