@@ -13,7 +13,6 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageCms
 
-from layerstudio.color import Pixels
 from layerstudio.document import BlendMode, Document, Group, Layer, Mask, Provenance, TextContent
 from layerstudio.generate_request import Adapter, GenerateRequest, InputPicture
 from layerstudio.geometry import Bounds, Extent
@@ -28,7 +27,7 @@ LIMITS = Limits(pixels=10**6, total_pixels=4 * 10**6, file_bytes=2**24, nodes=50
 def document(dtype: type[np.uint8 | np.uint16] = np.uint8) -> Document:
     """Two layers, a group, masks, text, a request and notes on a canvas of 8 x 7."""
     rng = np.random.default_rng(8)
-    pixels: Pixels = rng.integers(0, np.iinfo(dtype).max, (6, 5, 4), dtype)
+    pixels: Any = rng.integers(0, np.iinfo(dtype).max, (6, 5, 4), dtype)
     mask = Mask(Bounds(1, 1, 3, 3), np.ascontiguousarray(pixels[:3, :3, 0]), 1)
     text = TextContent("Ab", "DejaVu Sans", 3.0, (1, 2, 3), Bounds(0, 0, 4, 4), baseline=3.5)
     plain = Layer("a layer", Bounds(1, -1, 5, 6), pixels, 0.5, BlendMode.SCREEN, mask=mask)
@@ -154,7 +153,8 @@ def requests() -> list[bytes]:
     """JSON of both tasks with most fields given."""
     asked = DecomposeRequest(
         method="flat", layers=4, boxes=(Bounds(1, 2, 3, 4),), points=((1, 1),), prompts=("cat",),
-        excluded_points=((5, 5),), seed=3, read_text=False, settings=Settings({"quality": 0.5, "on": True}),
+        excluded_points=((5, 5),), seed=3, read_text=False,
+        settings=Settings({"quality": 0.5, "on": True}),
     )  # fmt: skip
     made = GenerateRequest(
         prompt="a cat", foregrounds=("cat", "dog"), background="grass", extent=Extent(64, 48),
