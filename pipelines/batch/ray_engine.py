@@ -280,11 +280,10 @@ def connected(address: str) -> tuple[Any, bool]:
     if ray.is_initialized():
         return ray, False
     where = address or os.environ.get("RAY_ADDRESS") or "local"
-    local = {"include_dashboard": False} if where == "local" else {}
     try:
         _knock(where)
         with _signals_kept():
-            ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR, **local)
+            ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         raise InvalidRequest(
             f"There is no Ray cluster at {places.without_secrets(where)!r}: {_first_line(error)}."
