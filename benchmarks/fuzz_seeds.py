@@ -28,11 +28,12 @@ def document(dtype: type[np.uint8 | np.uint16] = np.uint8) -> Document:
     """Two layers, a group, masks, text, a request and notes on a canvas of 8 x 7."""
     rng = np.random.default_rng(8)
     pixels: Any = rng.integers(0, np.iinfo(dtype).max, (6, 5, 4), dtype)
+    nothing: Any = pixels[:0, :0]
     mask = Mask(Bounds(1, 1, 3, 3), np.ascontiguousarray(pixels[:3, :3, 0]), 1)
     text = TextContent("Ab", "DejaVu Sans", 3.0, (1, 2, 3), Bounds(0, 0, 4, 4), baseline=3.5)
     plain = Layer("a layer", Bounds(1, -1, 5, 6), pixels, 0.5, BlendMode.SCREEN, mask=mask)
     words = Layer("words", Bounds(0, 0, 5, 6), pixels, text=text, provenance=Provenance("flat", 3))
-    empty = Layer("", Bounds(0, 0, 0, 0), np.zeros((0, 0, 4), dtype))
+    empty = Layer("", Bounds(0, 0, 0, 0), nothing)
     return Document(
         Extent(8, 7),
         (plain, Group("a group", (words, empty), 0.7, BlendMode.NORMAL, mask=mask)),

@@ -19,6 +19,7 @@ from tifffile import TiffWriter
 
 from layerstudio.composite import composite_pixels
 from layerstudio.document import BlendMode, Document, Group, Layer, Mask, Node
+from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Bounds
 from layerstudio.io import manifest, recipe
 from layerstudio.io.limits import DEFAULT_LIMITS, Limits
@@ -32,6 +33,8 @@ _BYTE, _ASCII, _RATIONAL = 1, 2, 5
 _PAGE_OF_MANY = 2  # NewSubfileType, bit 1
 _ROWS_PER_STRIP = 128
 _CLASSIC_BYTES = 2**32 - 2**25  # offsets of a classic TIFF have 32 bits
+_PARTS = 1000  # of a unit of resolution, in which places are given
+_FURTHEST = (2**32 - 1) // _PARTS  # pixels: places are 32-bit fractions
 _EMPTY = np.zeros((1, 1, 4), np.uint8)
 
 
@@ -61,11 +64,19 @@ class _Pages:
 
 
 def write(document: Document, path: Path, *, bleed: bool = True) -> tuple[str, ...]:
-    """Write ``document``; ``bleed`` spreads colour under alpha 0 so that no fringe can appear."""
+    """Write ``document``; ``bleed`` spreads colour under alpha 0 so that no fringe can appear.
+
+    Raises ``InvalidRequest`` for layers that lie too far off the canvas for the format.
+    """
     pages = _Pages(bleed)
     data = manifest.describe(document, pages.store)
     # Positions are not negative in a TIFF: all pages move, the first one too, by the same way.
     corner = Bounds.around([Bounds(0, 0, 1, 1), *(layer.bounds for layer, _ in pages.layers)])
+    if max(corner.width, corner.height) > _FURTHEST:
+        raise InvalidRequest(
+            f"The layers lie {corner.extent} pixels apart, too far for a TIFF.",
+            advice="Move them closer.",
+        )
     size = sum(pixels.nbytes for _, pixels in pages.layers) + sum(g.nbytes for g in pages.grays)
     size += document.extent.pixel_count * 4 * document.dtype.itemsize
     common = _common(document)
@@ -118,9 +129,8 @@ def _common(document: Document) -> dict[str, Any]:
 def _place(name: str, bounds: Bounds, corner: Bounds, dpi: float) -> list[tuple]:
     """Tags with the page's name (UTF-8, as GIMP reads it) and its place in resolution units."""
     text = name.replace("\0", "").encode(errors="replace") + b"\0"
-    scale = 1000  # the resolution's thousandths survive as a fraction
-    unit = max(1, round(dpi * scale))
-    x, y = ((place - start) * scale for place, start in zip(bounds[:2], corner[:2], strict=True))
+    unit = max(1, round(dpi * _PARTS))  # the resolution's thousandths survive as a fraction
+    x, y = ((place - start) * _PARTS for place, start in zip(bounds[:2], corner[:2], strict=True))
     return [
         (_PAGE_NAME, _ASCII, len(text), text, True),
         (_X_POSITION, _RATIONAL, 1, (x, unit), True),

@@ -24,7 +24,7 @@ from PIL import Image
 from benchmarks import fuzz, fuzz_seeds
 from layerstudio.errors import InvalidRequest, UnreadableFile
 from layerstudio.generate_request import GenerateRequest
-from layerstudio.io import manifest, open_document, recipe
+from layerstudio.io import FORMATS, manifest, open_document, recipe, save
 from layerstudio.io.limits import Limits
 from layerstudio.io.picture import read_picture
 from layerstudio.pipelines.batch.rows import row_of
@@ -235,3 +235,14 @@ def test_exif_entries_that_share_their_bytes(kind):
     out = io.BytesIO()
     Image.new("RGB", (8, 8)).save(out, kind, exif=block)
     refused_soon(lambda: read_picture(out.getvalue()), "EXIF")
+
+
+def test_a_layer_far_off_the_canvas_is_written_or_refused(tmp_path):
+    document = fuzz_seeds.document()
+    far = document.children[0].moved(2**29, -(2**29))
+    document = document.replaced((0,), far)
+    for row in FORMATS.values():
+        try:
+            save(document, tmp_path / f"far{row.suffix}")
+        except InvalidRequest as error:
+            assert "far" in str(error)
