@@ -1,5 +1,7 @@
 """Small pictures, and batches of them."""
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ from PIL import Image
 
 from layerstudio.pipelines.batch.batch import Batch, Options
 from layerstudio.pipelines.batch.planning import Asked
+from layerstudio.pipelines.batch.worker import serve
 from layerstudio.progress import CancelToken
 
 FAST = {"read_text": False, "layers": 1}  # one layer: nothing is analysed
@@ -48,3 +51,13 @@ def files_in(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and ".layerstudio" not in str(path) and "batch-report" not in path.name
     }
+
+
+def dies_at_once(*_) -> None:
+    """In the place of a worker process."""
+    os._exit(3)
+
+
+def starts_late(*arguments) -> None:
+    time.sleep(5)
+    serve(*arguments)

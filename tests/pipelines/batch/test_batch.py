@@ -10,13 +10,15 @@ import time
 
 import psutil
 import pytest
-from batches import asked_for, files_in, run, write_pictures
+from batches import asked_for, dies_at_once, files_in, run, starts_late, write_pictures
 
 import layerstudio
 from layerstudio.errors import UnwritableFile
-from layerstudio.pipelines.batch import running
+from layerstudio.pipelines.batch import local_engine, publishing, running
 from layerstudio.pipelines.batch.batch import Options
+from layerstudio.pipelines.batch.engine import CannotWork
 from layerstudio.pipelines.batch.estimating import estimate
+from layerstudio.pipelines.batch.journal import Journal
 from layerstudio.pipelines.batch.policy import Again, Policy
 from layerstudio.pipelines.batch.reporting import write_report
 from layerstudio.progress import CancelToken
@@ -216,6 +218,67 @@ def test_a_full_disk_stops_it_cleanly(tmp_path, pictures, monkeypatch):
     again, _ = run(asked)
     assert again.tally.before + again.tally.done == 5
     assert len(files_in(tmp_path / "out")) == 5
+
+
+@pytest.mark.parametrize("parts_are_left", [True, False])
+def test_what_is_moved_in_part_is_finished_by_the_next_run(
+    tmp_path, pictures, monkeypatch, parts_are_left
+):
+    """The first of two formats is in its place when the disk is full: it is not somebody else's."""
+    asked = asked_for(tmp_path / "in", out=tmp_path / "out", formats=(".psd", ".ora"))
+    real = publishing._move
+
+    def full(part, target):
+        if target.name == "picture 1.ora":
+            raise UnwritableFile("No room.") from OSError(errno.ENOSPC, "")
+        real(part, target)
+
+    monkeypatch.setattr(publishing, "_move", full)
+    summary, _ = run(asked)
+    assert "Make room" in summary.tally.stopped
+    assert (tmp_path / "out/picture 1.psd").exists()
+    monkeypatch.setattr(publishing, "_move", real)
+    for part in [] if parts_are_left else list((tmp_path / "out").glob(".*.part*")):
+        part.unlink()
+    again, _ = run(asked)
+    assert not again.refused and again.tally.before + again.tally.done == 5
+    assert len(files_in(tmp_path / "out")) == 10
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run(tmp_path, pictures, monkeypatch):
+    pictures[1].write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    asked = asked_for(tmp_path / "in", out=tmp_path / "out")
+    real = Journal.append
+
+    def full(journal, entries, *, sync=True):
+        entries = list(entries)
+        if any(one["event"] in ("refused", "end") for one in entries):
+            raise UnwritableFile("The journal could not be written.")
+        real(journal, entries, sync=sync)
+
+    monkeypatch.setattr(Journal, "append", full)
+    summary, _ = run(asked)
+    assert "journal" in summary.tally.stopped
+    monkeypatch.setattr(Journal, "append", real)
+    again, _ = run(asked)
+    assert len(again.refused) == 1 and again.tally.before + again.tally.done == 4
+
+
+def test_workers_that_never_begin_end_the_batch_and_blame_no_item(tmp_path, pictures, monkeypatch):
+    asked = asked_for(tmp_path / "in", out=tmp_path / "out")
+    with monkeypatch.context() as broken:
+        broken.setattr(local_engine, "serve", dies_at_once)
+        with pytest.raises(CannotWork, match="3 workers in a row"):
+            run(asked, workers=2)
+    summary, _ = run(asked)
+    assert summary.tally.done == 5 and not summary.refused
+
+
+def test_the_time_for_an_item_begins_with_the_worker(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr(local_engine, "serve", starts_late)
+    asked = asked_for(*pictures[:2], out=tmp_path / "out")
+    summary, _ = run(asked, workers=1, timeout=4.5)
+    assert summary.tally.done == 2
 
 
 def test_what_is_tried_again():
