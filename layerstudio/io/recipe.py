@@ -23,6 +23,7 @@ from defusedxml.ElementTree import fromstring
 
 from layerstudio.color import to_depth
 from layerstudio.document import Document, Layer, Node, NodePath, Provenance, Role, TextContent
+from layerstudio.errors import UnreadableFile
 from layerstudio.io.extras import (
     BAD_DATA,
     flag_from,
@@ -137,6 +138,8 @@ def from_json(text: str | bytes) -> Recipe | None:
     A recipe is an extra: a file whose pixels are sound must open even if this part is not.
     """
     try:
+        written = text.encode(errors="replace") if isinstance(text, str) else text
+        DEFAULT_LIMITS.check_text(written, "The recipe")
         data = json.loads(text)
         if not isinstance(data, dict) or data.get(_KEY) != VERSION:
             return None
@@ -146,7 +149,7 @@ def from_json(text: str | bytes) -> Recipe | None:
             notes=strings_from(data["notes"]),
             nodes=dict(_node_from(item) for item in data["nodes"]),
         )
-    except BAD_DATA:
+    except (*BAD_DATA, UnreadableFile):
         return None
 
 
@@ -162,11 +165,12 @@ def to_xmp(document: Document) -> bytes:
 def from_xmp(packet: bytes) -> Recipe | None:
     """The recipe in an XMP packet; None where there is none, whatever else the bytes are."""
     # Photoshop's own packets reach many megabytes; ours are UTF-8 and name the recipe.
-    if len(packet) > DEFAULT_LIMITS.text_bytes or NAMESPACE.encode() not in packet:
+    if NAMESPACE.encode() not in packet:
         return None
     try:
+        DEFAULT_LIMITS.check_text(packet, "The recipe")
         root = fromstring(packet.strip(b"\0 \r\n\t"))
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
+    except (ParseError, DefusedXmlException, ValueError, LookupError, UnreadableFile):
         return None
     element = root.find(f".//{{{NAMESPACE}}}recipe")
     return None if element is None else from_json(element.text or "")

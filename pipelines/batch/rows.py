@@ -14,6 +14,7 @@ from layerstudio.generate_request import GenerateRequest
 from layerstudio.pipelines.batch.work import AnyRequest
 from layerstudio.requests import DecomposeRequest
 
+_MOST_WORDS = 500  # of a problem: it may quote what the row says
 MOST_ROW_BYTES = 2**20  # a longer line is no request
 _KINDS: Mapping[str, type[AnyRequest]] = {
     "decompose": DecomposeRequest,
@@ -119,7 +120,7 @@ def row_of(data: Mapping[str, Any], origin: str) -> Row:
     source, name = data.get("source") or "", data.get("name") or ""
     problem = ""
     if task not in TASKS:
-        problem = f"There is no task {task!r}; there are {', '.join(TASKS)}."
+        problem = f"There is no task {str(task)[:80]!r}; there are {', '.join(TASKS)}."
     elif not isinstance(source, str) or not isinstance(name, str):
         problem = "source and name are text."
     elif not source and task != "generate":
@@ -132,5 +133,5 @@ def row_of(data: Mapping[str, Any], origin: str) -> Row:
     try:
         row.request({})
     except LayerStudioError as error:
-        return Row(origin, row.task, row.source, row.name, fields, str(error))
+        return Row(origin, row.task, row.source, row.name, fields, str(error)[:_MOST_WORDS])
     return row

@@ -24,7 +24,7 @@ from PIL import Image
 from benchmarks import fuzz, fuzz_seeds
 from layerstudio.errors import InvalidRequest, UnreadableFile
 from layerstudio.generate_request import GenerateRequest
-from layerstudio.io import FORMATS, manifest, open_document, recipe, save
+from layerstudio.io import manifest, open_document, recipe, save
 from layerstudio.io.limits import Limits
 from layerstudio.io.picture import read_picture
 from layerstudio.pipelines.batch.rows import row_of
@@ -237,12 +237,18 @@ def test_exif_entries_that_share_their_bytes(kind):
     refused_soon(lambda: read_picture(out.getvalue()), "EXIF")
 
 
-def test_a_layer_far_off_the_canvas_is_written_or_refused(tmp_path):
+@pytest.mark.parametrize("suffix", [".psd", ".tif"])
+def test_a_layer_far_off_the_canvas_is_no_layer_of(suffix, tmp_path):
     document = fuzz_seeds.document()
-    far = document.children[0].moved(2**29, -(2**29))
-    document = document.replaced((0,), far)
-    for row in FORMATS.values():
-        try:
-            save(document, tmp_path / f"far{row.suffix}")
-        except InvalidRequest as error:
-            assert "far" in str(error)
+    document = document.replaced((0,), document.children[0].moved(2**29, -(2**29)))
+    with pytest.raises(InvalidRequest, match="far"):
+        save(document, tmp_path / f"far{suffix}")
+    assert open_document(save(document, tmp_path / "far.zip")).children[0].bounds.x > 2**29
+
+
+@pytest.mark.parametrize("inside", ["<a/>" * 900_000, "<a " + "b='' " * 900_000 + "/>"])
+def test_a_recipe_among_parts_without_end_is_left_alone(inside):
+    packet = f"<a xmlns:b='{recipe.NAMESPACE}'>{inside}<b:recipe>{{}}</b:recipe></a>"
+    start = time.process_time()
+    assert recipe.from_xmp(packet.encode()) is None
+    assert time.process_time() - start < 1
