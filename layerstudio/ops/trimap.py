@@ -31,9 +31,11 @@ def band_radius(area: float, scale: float = 1.0, score: float = 1.0) -> float:
     return float(max(1.0, min(wanted * doubt, max(_UNSURE * scale, _MOST_SHARE * side))))
 
 
-def trimap_of(mask: Mask, radius: float, *, sure_outside: Mask | None = None) -> F32:
+def trimap_of(
+    mask: Mask, radius: float, *, inside_share: float = _INSIDE, sure_outside: Mask | None = None
+) -> F32:
     """(h, w): 1 inside of ``mask``, 0 outside, 0.5 from ``radius`` pixels outside of its outline to
-    half as many inside.
+    ``inside_share`` as many inside.
 
     Thin parts keep half of their width as foreground. ``sure_outside`` (h, w) is 0 whatever the
     band says, and what lies beside it keeps its 1: there another object hides this one.
@@ -43,7 +45,7 @@ def trimap_of(mask: Mask, radius: float, *, sure_outside: Mask | None = None) ->
     ]
     outside = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, 5)
     trimap = np.full(mask.shape, 0.5, np.float32)
-    depth = np.minimum(_INSIDE * radius, _half_width(inside, radius) * (1 - _CORE))
+    depth = np.minimum(inside_share * radius, _half_width(inside, radius) * (1 - _CORE))
     trimap[mask & (inside > np.maximum(depth, _OPAQUE))] = 1.0
     trimap[~mask & (outside > radius)] = 0.0
     if sure_outside is not None and sure_outside.any():

@@ -109,7 +109,8 @@ def _trimap(source: PictureSource, extent: Extent, limits: Limits) -> F32:
 
 def _around(mask: Mask) -> F32:
     area = float(np.count_nonzero(mask))
-    return trimap_of(mask, band_radius(area))
+    # Drawn by hand, or out of a box: its outline may be off to either side.
+    return trimap_of(mask, band_radius(area), inside_share=1.0)
 
 
 def _box(given: Bounds | Sequence[int], extent: Extent) -> Bounds:

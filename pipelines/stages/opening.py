@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,10 +51,12 @@ class _Idle:
         """Let go of all but ``most``, and of more where memory is short."""
         while True:
             with self._lock:
-                if not self._stages or (len(self._stages) <= most and not _is_short()):
+                is_short = bool(self._stages) and _is_short()
+                if not self._stages or (len(self._stages) <= most and not is_short):
                     return
-                self._stages.pop(0)
-            gc.collect()
+                gone = weakref.ref(self._stages.pop(0)[1])
+            if is_short or gone() is not None:
+                gc.collect()  # hooks of diffusers may tie networks to themselves
             empty_cache()
 
 

@@ -113,6 +113,7 @@ def kind_of(stage):
     return " ".join(stage.split()[:2])
 
 
+@pytest.mark.slow
 def test_progress_and_cancel_in_every_stage(with_toys):
     reports = []
     generated(**SCENE, progress=reports.append)

@@ -173,6 +173,7 @@ def test_a_layer_is_split_again(taken_apart, qwen_folder):
     assert float(nested.metadata["split_max_error"]) <= 2 / 255
 
 
+@pytest.mark.slow
 def test_settings_reach_the_network(taken_apart):
     usual = taken_apart()
     for change in ({"cfg_normalize": False}, {"guidance": 2.0}, {"steps": 3},

@@ -64,6 +64,7 @@ def test_one_picture_is_as_diffusers_makes_it(pipeline, oracle, options):
     assert np.abs(found.images[0] - wanted.images[0]).max() < 2e-5
 
 
+@pytest.mark.slow
 def test_captions_are_those_of_diffusers(pipeline, oracle):
     """For opaque pictures; the text it writes is also what it is told."""
     wanted = oracle(picture(), "", generator=seeded(3), output_type="np", use_en_prompt=True, **FEW)

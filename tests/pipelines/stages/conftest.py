@@ -37,5 +37,4 @@ def rows(toy_folder, tmp_path, monkeypatch, one_thread) -> Rows:
             os.symlink(written, own / repository)
         return own
 
-    yield put
-    forget()
+    return put

@@ -28,6 +28,7 @@ from layerstudio.pipelines.stages.table import stage_class
 from layerstudio.progress import CancelToken, Progress, ignore_progress
 
 IDS = ["sdxl-inpaint", "flux-fill"]
+SLOW_TWIN = [IDS[0], pytest.param(IDS[1], marks=pytest.mark.slow)]
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -58,7 +59,7 @@ def filled(stage, seed=0, prompt="a wall", cancel=None, progress=ignore_progress
     )
 
 
-@pytest.mark.parametrize("id", IDS)
+@pytest.mark.parametrize("id", SLOW_TWIN)
 def test_known_pixels_stay_and_the_seed_and_the_prompt_decide(id, rows):
     rows(id)
     reports: list[Progress] = []

@@ -24,9 +24,13 @@ from layerstudio.pipelines.stages.table import stage_class
 from layerstudio.progress import CancelToken
 
 IDS = [
-    "birefnet", "birefnet-matting", "birefnet-hr-matting", "birefnet-dynamic", "birefnet-lite",
     "layerd-birefnet",
-]  # fmt: skip
+    "birefnet-dynamic",
+    *(
+        pytest.param(id, marks=pytest.mark.slow)  # the same network, in repositories of other names
+        for id in ("birefnet", "birefnet-matting", "birefnet-hr-matting", "birefnet-lite")
+    ),
+]
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:

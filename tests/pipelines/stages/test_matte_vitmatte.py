@@ -57,6 +57,7 @@ def test_only_what_is_open_is_looked_at(tmp_path):
     assert np.array_equal(alpha[whole != 0.5], whole[whole != 0.5])
 
 
+@pytest.mark.slow
 def test_a_large_open_part_is_seen_in_tiles(tmp_path, monkeypatch):
     monkeypatch.setattr(vitmatte, "_SIDE", 128)
     monkeypatch.setattr(vitmatte, "_CONTEXT", 32)

@@ -145,6 +145,7 @@ def without_mark(folder, copy):
     return copy
 
 
+@pytest.mark.slow
 def test_sam3_answers_points_as_transformers_but_for_the_mark_that_it_misplaces(rows, tmp_path):
     published = rows("sam3") / "facebook/sam3"
     folder = without_mark(published, tmp_path / "sam3")
