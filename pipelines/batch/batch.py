@@ -125,7 +125,8 @@ class Batch:
         ``UnwritableFile`` where no journal can be kept. What goes wrong with one item is in the
         summary.
         """
-        return self._run(planned(self._asked, standard_input, self._cancel))
+        start = time.monotonic()
+        return self._run(planned(self._asked, standard_input, self._cancel), start)
 
     def watch(self, seconds: float) -> Iterator[Summary]:
         """Run whenever something new is there, looking every so many seconds, until cancelled.
@@ -136,11 +137,12 @@ class Batch:
         self._watches = True
         seen: set[str] = set()
         while not self._cancel.is_cancelled:
+            start = time.monotonic()
             plan = self._plan_again(seen)
             new = {_name(one) for one in (*plan.works, *plan.refused)} - seen if plan else set()
             if plan is not None and (new or not seen):
                 seen |= new | {""}
-                summary = self._run(plan)
+                summary = self._run(plan, start)
                 yield summary
                 if summary.tally.stopped:
                     return
@@ -155,8 +157,7 @@ class Batch:
             self._listener({"event": "waiting", "message": str(error)})
             return None
 
-    def _run(self, plan: Plan) -> Summary:
-        start = time.monotonic()
+    def _run(self, plan: Plan, start: float) -> Summary:
         if self._journal is None:
             _make_folder(self.home / "thumbnails")
             self._journal = Journal.open(self.home / "journal.jsonl")

@@ -138,15 +138,16 @@ def past_of(path: Path) -> Past:
     return past
 
 
-def entries(path: Path) -> Iterator[dict[str, Any]]:
-    """Every whole line that can be read, in order; nothing where there is no file.
+def entries(path: Path, only: Event | None = None) -> Iterator[dict[str, Any]]:
+    """Every whole line that can be read, or ``only`` those of an event, in order; nothing where
+    there is no file.
 
     Raises ``UnreadableFile`` for a file that is no journal of this version.
     """
     if not path.exists():
         return
     with path.open("rb") as file:
-        yield from _entries(path, file)
+        yield from _entries(path, file, only)
 
 
 def entry(event: Event, key: str = "", **data: Any) -> dict[str, Any]:
@@ -172,10 +173,13 @@ def _read(path: Path, descriptor: int) -> Past:
     return past
 
 
-def _entries(path: Path, file: BinaryIO) -> Iterator[dict[str, Any]]:
+def _entries(path: Path, file: BinaryIO, only: Event | None = None) -> Iterator[dict[str, Any]]:
+    mark = b"" if only is None else f'"event":"{only}"'.encode()
     for number, line in enumerate(iter(lambda: file.readline(_MOST_LINE_BYTES), b"")):
         if not line.endswith(b"\n"):
             return
+        if number and mark not in line:
+            continue
         found = _entry(line)
         if number == 0 and (found is None or found.get("event") != "start"):
             raise UnreadableFile(f"{str(path)!r} is no journal of a batch.")
@@ -184,7 +188,7 @@ def _entries(path: Path, file: BinaryIO) -> Iterator[dict[str, Any]]:
                 f"{str(path)!r} is a journal of another version of LayerStudio.",
                 advice="Give another --journal, or finish the batch with that version.",
             )
-        if found is not None:
+        if found is not None and only in (None, found.get("event")):
             yield found
 
 

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 def is_address(place: str) -> bool:
-    return _ADDRESS.match(place) is not None
+    return "://" in place and _ADDRESS.match(place) is not None
 
 
 def shown(place: str) -> str:
@@ -61,27 +61,29 @@ def without_secrets(text: str, place: str = "") -> str:
 
 
 def localised(place: str) -> str:
-    """``file:///x`` is a local path like any other."""
-    return url2pathname(urlsplit(place).path) if place.lower().startswith("file://") else place
+    """``file:///x`` is a local path like any other, and ``./x`` the same as ``x``."""
+    if place.lower().startswith("file://"):
+        place = url2pathname(urlsplit(place).path)
+    return place if is_address(place) else str(Path(place))
 
 
 def joined(folder: str, name: str) -> str:
     """A place inside a folder; ``name`` may hold folders of its own, with ``/``."""
     if is_address(folder):
         return f"{folder.rstrip('/')}/{name}"
-    return str(Path(folder) / name)
+    return os.path.join(folder, name)
 
 
 def name_of(place: str) -> str:
     if not is_address(place):
-        return Path(place).name
+        return os.path.basename(place)
     if place.lower().startswith("http"):
         place = shown(place)  # elsewhere a name may hold a question mark
     return place.rstrip("/").rpartition("/")[2]
 
 
 def folder_of(place: str) -> str:
-    return place.rpartition("/")[0] if is_address(place) else str(Path(place).parent)
+    return place.rpartition("/")[0] if is_address(place) else os.path.dirname(place)
 
 
 def is_folder(place: str) -> bool:
@@ -100,15 +102,10 @@ def listing(folder: str, *, deep: bool = False) -> Iterator[tuple[str, str]]:
     if is_address(folder):
         yield from _remote_listing(folder, deep)
         return
-    root = Path(folder)
     try:
-        found = sorted(root.rglob("*") if deep else root.iterdir())
+        yield from sorted(_local_listing(Path(folder), deep))
     except OSError as error:
         raise UnreadableFile(f"{folder!r} could not be read: {error.strerror}.") from error
-    for path in found:
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if not hidden and path.is_file():
-            yield str(path), identity_of(str(path))
 
 
 def matching(pattern: str) -> Iterator[tuple[str, str]]:
@@ -288,6 +285,19 @@ def _pieces(place: str, limits: Limits) -> Iterator[bytes]:
             if size > limits.file_bytes:
                 raise UnreadableFile(f"{shown(place)!r} has more bytes than the limit.")
             yield piece
+
+
+def _local_listing(folder: Path, deep: bool) -> Iterator[tuple[str, str]]:
+    with os.scandir(folder) as items:
+        for item in items:
+            if item.name.startswith("."):
+                continue
+            if item.is_file():
+                identity = identity_of(item.path)
+                if identity:  # else it went away a moment ago
+                    yield item.path, identity
+            elif deep and item.is_dir(follow_symlinks=False):
+                yield from _local_listing(Path(item.path), deep)
 
 
 def _remote_listing(folder: str, deep: bool) -> Iterator[tuple[str, str]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from layerstudio.errors import InvalidRequest, LayerStudioError
@@ -91,9 +92,9 @@ def planned(
     works: dict[str, Work] = {}
     refused: list[Refused] = []
     duplicates = 0
-    checks = _Checks()
+    checks = _Checks(asked.defaults)
     if asked.task == "decompose" and not all(map(_is_list, asked.inputs)):
-        checks.settled(DecomposeRequest.from_dict(dict(asked.defaults)))  # wrong for every file
+        checks.plain()  # raises for what is wrong for every file
     for draft in _drafts(asked, standard_input):
         cancel.check()
         try:
@@ -111,8 +112,16 @@ def planned(
 class _Checks:
     """Requests against what their methods take; each pair of method and settings once."""
 
-    def __init__(self) -> None:
+    def __init__(self, defaults: Mapping[str, Any]) -> None:
+        self._defaults = defaults
+        self._plain: AnyRequest | None = None
         self._needed: dict[str, tuple[str, ...]] = {}
+
+    def plain(self) -> AnyRequest:
+        """The decomposition that a file gets whose row says nothing: one for all of them."""
+        if self._plain is None:
+            self._plain = self.settled(DecomposeRequest.from_dict(dict(self._defaults)))
+        return self._plain
 
     def settled(self, request: AnyRequest) -> AnyRequest:
         """With its method named and its settings resolved; raises ``InvalidRequest``."""
@@ -144,9 +153,11 @@ def _works(
         request: AnyRequest | None = recipe_of(source, {**asked.defaults, **(row.fields or {})})
         source = request.source or "" if isinstance(request, DecomposeRequest) else ""
         identity = f"{identity} {places.identity_of(source)}" if source else identity
+    elif row.task == "decompose" and not row.fields:
+        request = checks.plain()
     else:
         request = row.request(asked.defaults)
-    if request is not None:
+    if request is not None and row.fields:
         request = checks.settled(request)
     if source and row.task != "again" and not identity:
         raise InvalidRequest(f"{places.shown(source)!r} does not exist.")
@@ -239,7 +250,7 @@ def _is_list(given: str) -> bool:
 
 
 def _suffix(place: str) -> str:
-    return PurePath(places.name_of(place)).suffix.lower()
+    return os.path.splitext(places.name_of(place))[1].lower()
 
 
 def _below(place: str, given: str) -> str:

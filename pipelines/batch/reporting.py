@@ -6,7 +6,7 @@ import base64
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -30,20 +30,22 @@ def write_report(summary: Summary) -> Path:
     folder = summary.home if places.is_address(summary.out) else Path(summary.out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / DATA, _data(summary))
-        _replace(folder / PAGE, _page(summary, folder))
+        newest: deque[dict[str, Any]] = deque(maxlen=_MOST_PICTURES)
+        _replace(folder / DATA, _data(summary, newest))
+        _replace(folder / PAGE, _page(summary, folder, newest))
     except OSError as error:
         reason = error.strerror or error
         raise UnwritableFile(f"The report could not be written: {reason}.") from error
     return folder / PAGE
 
 
-def _data(summary: Summary) -> Iterator[str]:
-    """Written item by item: a batch may hold a million."""
+def _data(summary: Summary, newest: deque[dict[str, Any]]) -> Iterator[str]:
+    """Written item by item: a batch may hold a million. The last ones stay in ``newest``."""
     head = json.dumps(summary.to_dict(), indent=2)[:-2]
     yield head + ',\n  "items": ['
     separator = "\n    "
     for item in _items(summary):
+        newest.append(item)
         yield separator + json.dumps(item)
         separator = ",\n    "
     yield "\n  ]\n}\n"
@@ -53,17 +55,16 @@ def _items(summary: Summary) -> Iterator[dict[str, Any]]:
     """The last word of the journal on each item that was done."""
     latest: dict[str, int] = {}
     path = summary.home / "journal.jsonl"
-    for number, found in enumerate(entries(path)):
-        if found.get("event") == "done":
-            latest[str(found["key"])] = number
-    for number, found in enumerate(entries(path)):
-        if found.get("event") == "done" and latest[str(found["key"])] == number:
+    for number, found in enumerate(entries(path, "done")):
+        latest[str(found["key"])] = number
+    for number, found in enumerate(entries(path, "done")):
+        if latest[str(found["key"])] == number:
             yield {key: value for key, value in found.items() if key not in ("event", "files")} | {
                 "outputs": [file[0] for file in found["files"]]
             }
 
 
-def _page(summary: Summary, folder: Path) -> Iterator[str]:
+def _page(summary: Summary, folder: Path, newest: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     tally = summary.tally
     style = _STYLE.read_text(encoding="utf-8")
     yield (
@@ -77,7 +78,6 @@ def _page(summary: Summary, folder: Path) -> Iterator[str]:
     yield "</header>\n"
     yield from _numbers(summary)
     yield from _refusals(summary)
-    newest = deque(_items(summary), maxlen=_MOST_PICTURES)
     if newest:
         yield "<section><h2>Results</h2>"
         if len(newest) == _MOST_PICTURES:

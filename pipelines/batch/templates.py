@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def _value(field: str, naming: Naming) -> str:
 
 def _stem(naming: Naming) -> str:
     if naming.source:
-        return PurePath(places.name_of(naming.source)).stem
+        return os.path.splitext(places.name_of(naming.source))[0]
     request = naming.request
     assert request is not None, naming
     if isinstance(request, DecomposeRequest):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,7 +23,7 @@ def listening(as_json: bool, metrics_port: int | None) -> Iterator[Listener]:
     """A listener that passes every event on to all who were asked for."""
     with ExitStack() as open_:
         listeners: list[Listener] = [
-            print_json_line if as_json else open_.enter_context(_progress_bar())
+            _json_lines if as_json else open_.enter_context(_progress_bar())
         ]
         if metrics_port is not None:
             listeners.append(open_.enter_context(_metrics(metrics_port)))
@@ -31,6 +33,14 @@ def listening(as_json: bool, metrics_port: int | None) -> Iterator[Listener]:
                 listener(event)
 
         yield listen
+
+
+def _json_lines(event: Mapping[str, Any]) -> None:
+    """Whoever read along may go: the batch does not end for that."""
+    try:
+        print_json_line(event)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -27,6 +27,7 @@ def store(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     s3fs.S3FileSystem.clear_instance_cache()  # clients of the last server
     monkeypatch.setattr(places, "_WAITS", (0.01, 0.01))
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 2)  # its own, before ours
     with s3_stand_in("work") as store:
         for path in write_pictures(tmp_path / "in", 5):
             store.objects["work"][f"in/{path.name}"] = path.read_bytes()
@@ -56,8 +57,8 @@ def test_from_storage_to_storage_as_on_a_disk(tmp_path, store):
     assert (summary.tally.done, summary.refused) == (5, ())
     local, far = files_in(tmp_path / "out"), outputs(store)
     assert set(far) == set(local) and len(far) > 10
-    for name in ("picture 1.layers/manifest.json", "picture 3.psd"):
-        assert abs(len(far[name]) - len(local[name])) < 60, name  # but for the source's place
+    layers = [name for name in far if name.endswith(".png")]  # all else names the source
+    assert len(layers) >= 5 and all(far[name] == local[name] for name in layers)
     assert not list(summary.home.rglob("*.part*"))
     done = next(event for event in events if event["event"] == "done")
     assert done["outputs"][0].startswith("s3://work/out/picture")
