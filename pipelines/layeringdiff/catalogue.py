@@ -18,7 +18,7 @@ DEFAULT_BASE = "sdxl-base"
 LAYERS, FOREGROUND = "layers", "foreground"
 MODES = (LAYERS, FOREGROUND)
 ROLES: tuple[InputRole, ...] = ("image", "control")  # pictures that it takes
-NEEDS = (DEFAULT_BASE, "grounding-dino-tiny", "sam-vit-b")  # the least; better ones where here
+NEEDS = (DEFAULT_BASE, "grounding-dino-tiny", "sam2-tiny")  # the least; better ones where here
 
 SETTINGS = (
     *stage_settings(),

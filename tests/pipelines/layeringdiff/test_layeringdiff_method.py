@@ -141,7 +141,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(MissingWeights) as caught:
         generated(prompt="a [cat]", base="somebody/some-model")
-    for name in ("somebody/some-model", "sam-vit-b", "grounding-dino-tiny"):
+    for name in ("somebody/some-model", "sam2-tiny", "grounding-dino-tiny"):
         assert name in caught.value.advice.split("pull ")[1]
     with pytest.raises(MissingWeights, match="sdxl-base"):
         generated(prompt="a [cat]")
