@@ -42,7 +42,7 @@ ONE_LAYER = [*PLAIN, "--layers", "1"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=list(CASES))
     parser.add_argument("--quick", action="store_true", help="toy sizes")
     options = parser.parse_args()
@@ -167,7 +167,7 @@ def ray(folder: Path, quick: bool) -> Iterator[str]:
         second = cluster.add_node(num_cpus=1)
     try:
         command = [*asked, "-o", str(folder / "out"), "--engine", "ray"]
-        process = started([*command, "--address", cluster.address], 2)
+        process = started([*command, "--address", str(cluster.address)], 2)
         while count_done(folder / "out") < count // 3 and process.poll() is None:
             time.sleep(0.2)
         cluster.remove_node(second, allow_graceful=False)

@@ -45,7 +45,7 @@ def hidden_part(visible: Mask, hiding: Mask, underlap: int = _UNDERLAP) -> Mask:
     strip = _dilated(part, underlap) & front
     if strip.any():
         hidden = (_membrane(part, front) | _hull(part, front)) & front
-        found[place] = _bounded(part, hidden) | strip
+        found[place] = _adjoining(part, _bounded(part, hidden) | strip)
     return found
 
 
@@ -64,11 +64,16 @@ def _hull(visible: Mask, hiding: Mask) -> Mask:
 
 
 def _bounded(visible: Mask, hidden: Mask) -> Mask:
-    """The nearest of ``hidden``, no more than is visible, as far as it hangs together with that."""
+    """The nearest of ``hidden``, no more than is visible."""
     room = int(_MOST_SHARE * np.count_nonzero(visible))
     if np.count_nonzero(hidden) > room:
         away = cv2.distanceTransform((~visible).view(np.uint8), cv2.DIST_L2, 5)
         hidden = hidden & (away < np.partition(away[hidden], room)[room])
+    return hidden
+
+
+def _adjoining(visible: Mask, hidden: Mask) -> Mask:
+    """As far as it hangs together with what is visible."""
     _, labels = cv2.connectedComponents((visible | hidden).view(np.uint8), connectivity=8)
     return hidden & np.isin(labels, np.unique(labels[visible]))
 

@@ -33,7 +33,8 @@ def test_rows_are_what_the_published_repositories_hold():
     assert not flux.licence.commercial
     suffixes = (".pt", ".pth")
     pickles = [row.id for row in rows.values() for path in row.patterns if path.endswith(suffixes)]
-    assert pickles == ["layerdiffuse-flux-vae", "cld", "cld"]
+    sam = ["sam-vit-b", "sam-vit-l", "sam-vit-h"]
+    assert pickles == ["layerdiffuse-flux-vae", "cld", "cld", *sam]
     assert [row.id for row in rows.values() if row.provenance] == ["cld", "art"]
     assert [row.id for row in rows.values() if row.withdrawn] == ["art"]
 
