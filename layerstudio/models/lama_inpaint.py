@@ -38,8 +38,8 @@ def inpaint(
     """``rgb`` (h, w, 3) with the pixels where ``mask`` (h, w) is above 0 made up anew.
 
     All other pixels are those of ``rgb``. ``largest`` bounds the pixels that are worked at once,
-    and so the memory; what a hole of more than that gets is enlarged. ``watch`` is called before each
-    box with the share of boxes that are done, and may raise ``Cancelled``.
+    and so the memory; what a hole of more than that gets is enlarged. ``watch`` is called before
+    each box with the share of boxes that are done, and may raise ``Cancelled``.
 
     ``parity=True`` is the published way: the whole picture at once, mirrored to sides of
     multiples of 8, values cut off to whole levels instead of rounded.
