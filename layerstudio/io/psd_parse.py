@@ -153,7 +153,10 @@ def _record_count(file: BinaryIO, *, wide: bool) -> int:
     """
     for _section in ("colour mode data", "image resources"):
         file.seek(int.from_bytes(file.read(4)), os.SEEK_CUR)
-    file.seek(16 if wide else 8, os.SEEK_CUR)  # lengths of the section, and of the layer info
+    size = 8 if wide else 4
+    # The section and the layer info in it: behind an empty one, the flattened picture begins.
+    if not int.from_bytes(file.read(size)) or not int.from_bytes(file.read(size)):
+        return 0
     return abs(int.from_bytes(file.read(2), signed=True))
 
 

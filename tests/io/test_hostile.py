@@ -252,3 +252,12 @@ def test_a_recipe_among_parts_without_end_is_left_alone(inside):
     start = time.process_time()
     assert recipe.from_xmp(packet.encode()) is None
     assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize("suffix", [".psd", ".psb"])
+def test_pixels_behind_an_empty_section_are_no_count_of_layers(tmp_path, suffix):
+    wide = suffix == ".psb"
+    header = struct.pack(">4sH6xHIIHH", b"8BPS", 1 + wide, 3, 8, 8, 8, 3)
+    data = header + bytes(16 if wide else 12) + bytes(2) + b"\x7f" * 192
+    document = open_document(written(tmp_path / f"flat{suffix}", data))
+    assert (document.layers[0].pixels[..., :3] == 0x7F).all()
