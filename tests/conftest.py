@@ -17,6 +17,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """One thread in each process, before a library starts its own: pytest-xdist keeps the cores
     busy, and threads that wait for each other there take ten times as long."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Numba, once loaded, sets the number for everything in the process that uses OpenMP.
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
