@@ -384,9 +384,13 @@ class TestWeights:
         expected = own("a fox", **options | {"generator": seeded()})
         own.save_pretrained(tmp_path)
         again = quiet(LayerDiffuseFluxPipeline.from_pretrained(tmp_path))
-        for pipeline in (own, again):
-            found = pipeline("a fox", **options | {"generator": seeded()})
-            torch.testing.assert_close(found.images, expected.images, atol=1e-6, rtol=0)
+        loaded = again.transformer.state_dict()
+        assert all(torch.equal(loaded[key], x) for key, x in own.transformer.state_dict().items())
+        found = own("a fox", **options | {"generator": seeded()})
+        torch.testing.assert_close(found.images, expected.images, atol=1e-6, rtol=0)
+        # On an AMD EPYC equal weights that lie elsewhere in memory give 4.4e-6: other kernels run.
+        found = again("a fox", **options | {"generator": seeded()})
+        torch.testing.assert_close(found.images, expected.images, atol=4e-5, rtol=0)
 
     def test_alphas_of_the_file_count_and_are_saved(self, own, flux_files, tmp_path):
         """Of rank 4, so alpha 2 is half the strength."""

@@ -23,13 +23,12 @@ from layerstudio.pipelines.stages.opening import opened
 from layerstudio.pipelines.stages.table import stage_class
 from layerstudio.progress import CancelToken
 
+TWINS = ("birefnet", "birefnet-matting", "birefnet-hr-matting", "birefnet-lite")
 IDS = [
     "layerd-birefnet",
     "birefnet-dynamic",
-    *(
-        pytest.param(id, marks=pytest.mark.slow)  # the same network, in repositories of other names
-        for id in ("birefnet", "birefnet-matting", "birefnet-hr-matting", "birefnet-lite")
-    ),
+    # The same network, in repositories of other names.
+    *(pytest.param(id, marks=pytest.mark.slow) for id in TWINS),
 ]
 
 
@@ -60,7 +59,7 @@ def test_each_published_one_opens_and_mattes_at_the_pictures_size(id, rows, monk
 
 
 def test_published_sizes():
-    sides = {id: stage_class(id).side for id in IDS}
+    sides = {id: stage_class(id).side for id in (*TWINS, "layerd-birefnet", "birefnet-dynamic")}
     assert sides["layerd-birefnet"] == 512 and sides["birefnet-hr-matting"] == 2048
     assert {sides[id] for id in ("birefnet", "birefnet-lite", "birefnet-dynamic")} == {1024}
 
