@@ -160,7 +160,7 @@ def ray(folder: Path, quick: bool) -> Iterator[str]:
     write_posters(folder / "in", count, 480)
     asked = [str(folder / "in"), *PLAIN]
     timed([*asked, "-o", str(folder / "calm")], 2)
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
     with contextlib.redirect_stdout(io.StringIO()):
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})

@@ -126,11 +126,12 @@ def _vitmatte(folder: Path, runtime: Runtime, quick: bool) -> Any:
 
     width, heads, depth = (24, 2, 3) if quick else (384, 6, 12)
     windowed = [index for index in range(depth) if (index + 1) % 3]
+    features: Any = {"out_features": [f"stage{depth}"]}  # taken, and not in the signature
     backbone = VitDetConfig(
         hidden_size=width, num_attention_heads=heads, num_hidden_layers=depth, image_size=512,
         patch_size=16, num_channels=4, window_size=14, window_block_indices=windowed,
         residual_block_indices=[2, 5, 8, 11][: depth // 3], use_relative_position_embeddings=True,
-        **{"out_features": [f"stage{depth}"]},  # taken by the class, and not in its signature
+        **features,
     )  # fmt: skip
     config = VitMatteConfig(
         backbone_config=backbone, hidden_size=width, convstream_hidden_sizes=[48, 96, 192],
@@ -146,9 +147,10 @@ def _depth_anything(folder: Path, runtime: Runtime, quick: bool) -> Any:
 
     width, heads, depth = (24, 2, 4) if quick else (384, 6, 12)
     layers = [depth // 4, depth // 2, depth * 3 // 4, depth]
+    indices: Any = {"out_indices": layers}
     backbone = Dinov2Config(
         hidden_size=width, num_attention_heads=heads, num_hidden_layers=depth, image_size=518,
-        patch_size=14, reshape_hidden_states=False, **{"out_indices": layers},
+        patch_size=14, reshape_hidden_states=False, **indices,
     )  # fmt: skip
     config = DepthAnythingConfig(
         backbone_config=backbone, reassemble_hidden_size=width,

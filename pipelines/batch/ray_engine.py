@@ -50,7 +50,7 @@ class _Performer:
 
     def machine(self) -> str:
         """Where this worker is. Answers once it has its place and everything is imported."""
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]  # an extra
 
         return ray.get_runtime_context().get_node_id()
 
@@ -271,7 +271,7 @@ def _landed(work: Work, result: Result, files: list[Packed], spool: Path) -> Res
 def connected(address: str) -> tuple[Any, bool]:
     """Ray, and whether the connection is ours to end. Raises ``InvalidRequest``."""
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError:
         raise InvalidRequest(
             "The engine 'ray' is not installed.",
