@@ -24,6 +24,12 @@ from layerstudio.picture import Picture, with_alpha
 
 PictureSource = str | os.PathLike[str] | bytes | Image.Image | NDArray | Picture
 
+# What is taken out of a folder as a flat picture; layered files lie there as results.
+PICTURE_SUFFIXES = {
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pbm", ".jp2", ".avif", ".ico",
+}  # fmt: skip
+
 _ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]+://|data:)", re.IGNORECASE)
 
 # What people drop by mistake, by the first bytes of the file; the sentence says what to do instead.

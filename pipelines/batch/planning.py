@@ -11,6 +11,7 @@ from typing import Any
 from layerstudio.errors import InvalidRequest, LayerStudioError
 from layerstudio.generate_request import GenerateRequest
 from layerstudio.io.files import FORMATS
+from layerstudio.io.picture import PICTURE_SUFFIXES
 from layerstudio.pipelines.batch import places
 from layerstudio.pipelines.batch.rows import Row, csv_rows, json_rows
 from layerstudio.pipelines.batch.templates import Namer, Naming
@@ -24,11 +25,6 @@ from layerstudio.settings import resolve
 
 STANDARD_INPUT = "-"
 _LISTS = {".jsonl", ".ndjson", ".csv", ".txt"}
-# What is taken out of a folder; layered files in it are converted where that is what was asked for.
-PICTURES = {
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pbm", ".jp2", ".avif", ".ico",
-}  # fmt: skip
 _DEFAULTS: Mapping[Task, str] = {"decompose": DEFAULT_DECOMPOSE, "generate": DEFAULT_GENERATE}
 _LAYERED = {suffix for suffix, row in FORMATS.items() if row.readable and not row.is_folder}
 
@@ -215,7 +211,7 @@ def _files(given: str, asked: Asked) -> Iterator[_Draft]:
         if not found and not asked.may_be_empty:
             raise InvalidRequest(f"Nothing matches {places.shown(given)!r}.")
     elif _is_folder(given):
-        wanted = _LAYERED if asked.task != "decompose" else PICTURES
+        wanted = _LAYERED if asked.task != "decompose" else PICTURE_SUFFIXES
         listed = places.listing(given, deep=asked.recursive)
         found = [(place, identity) for place, identity in listed if _suffix(place) in wanted]
         if not found and not asked.may_be_empty:

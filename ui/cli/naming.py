@@ -8,13 +8,7 @@ from pathlib import Path
 from layerstudio.errors import InvalidRequest, UnreadableFile, UnwritableFile
 from layerstudio.io.files import FORMATS, format_of
 from layerstudio.io.names import file_stem
-from layerstudio.io.picture import refuse_address
-
-# In a folder only files named like flat pictures are taken: layered files lie there as results.
-PICTURE_SUFFIXES = {
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pbm", ".jp2", ".avif", ".ico",
-}  # fmt: skip
+from layerstudio.io.picture import PICTURE_SUFFIXES, refuse_address
 
 
 def pictures_in(names: list[str]) -> list[Path]:
