@@ -318,7 +318,11 @@ def _keep(name: str, sound: list[bytes], seed: int, tally: Tally, folder: Path) 
 def fuzz(name: str, inputs: int, seed: int, jobs: int) -> Tally:
     """``inputs`` files of one reader, ``jobs`` blocks at a time."""
     sound = READERS[name].make()
-    READERS[name].read(sound[0], Path(tempfile.gettempdir()))  # imports, before the forks
+    # A sound file that is refused would make most of its damaged ones prove nothing. Reading them
+    # here also imports what the forks share.
+    with tempfile.TemporaryDirectory() as folder:
+        for file in sound:
+            READERS[name].read(file, Path(folder))
     spans = [range(start, min(start + BLOCK, inputs)) for start in range(0, inputs, BLOCK)]
     tally = Tally()
     if jobs == 1:

@@ -127,7 +127,8 @@ def pictures() -> list[bytes]:
     for kind, mode in _KINDS:
         out = io.BytesIO()
         frames = {"save_all": True, "append_images": [picture] * 2} if kind in _MANY else {}
-        picture.convert(mode).save(out, kind, exif=exif, **frames)
+        sizes = {"sizes": [picture.size]} if kind == "ICO" else {}  # its own are all larger
+        picture.convert(mode).save(out, kind, exif=exif, **frames, **sizes)
         files.append(out.getvalue())
     return files
 

@@ -67,6 +67,17 @@ def test_results_that_cannot_be_printed_do_not_end_in_a_traceback():
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="needs root to mount")
+def test_a_reader_that_has_enough_is_no_fault():
+    """As in ``layerstudio methods | head``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [COMMAND, "methods", "--json"], stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_a_full_disk_leaves_nothing_behind(tmp_path):
     from PIL import Image
 

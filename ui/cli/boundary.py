@@ -1,7 +1,7 @@
 """The job boundary: every error ends here, as one sentence on stderr and an exit code.
 
 2 means that something the user can change was wrong, 1 a fault of ours, 130 that the user stopped
-the job.
+the job, 141 that nobody reads its output any longer.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
@@ -22,6 +23,7 @@ from layerstudio.errors import Cancelled, LayerStudioError, OutOfMemory
 USER_ERROR = 2
 OUR_FAULT = 1
 STOPPED = 130  # what shells report for a program ended by SIGINT
+CLOSED_PIPE = 141  # and by SIGPIPE
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,6 +50,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except KeyboardInterrupt:
             typer.echo("Stopped.", err=True)
             raise typer.Exit(STOPPED) from None
+        except BrokenPipeError:
+            _leave_quietly()
         except Exception as error:
             if is_usage_error(error):
                 raise
@@ -56,6 +60,13 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(code) from error
 
     return run
+
+
+def _leave_quietly() -> NoReturn:
+    """Whoever read the output has enough (``| head``): no fault, and nobody to tell."""
+    # Python flushes stdout once more at the end, which must not find the pipe broken again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(CLOSED_PIPE)
 
 
 def explained(error: Exception) -> tuple[str, int]:
