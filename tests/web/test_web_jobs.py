@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from layerstudio.errors import InvalidRequest, MissingWeights
 from layerstudio.io.picture import read_picture
 from layerstudio.progress import Progress
+from layerstudio.ui.web.errors_json import NotFound
+from layerstudio.ui.web.events import Events
 from layerstudio.ui.web.jobs.estimates import Measure, Timings, remaining
 from layerstudio.ui.web.jobs.job import JobFile, JobResult, small
 from layerstudio.ui.web.jobs.queue import JobQueue, QueueFull
@@ -28,6 +30,7 @@ class Visitor:
 
     id: str
     folder: Path
+    events: Events = field(default_factory=Events)
     jobs: Any = None
 
 
@@ -174,16 +177,16 @@ def test_errors_are_sentences_and_the_worker_lives_on(queue, visitors, caplog):
 def test_jobs_of_a_session_are_nobody_elses(queue, visitors):
     anna, bela, _ = visitors
     seen = []
-    stop = queue.of(bela).subscribe(seen.append)
+    bela.events.subscribe(lambda name, data: seen.append((name, data)))
+    queue.of(bela)
     job = queue.submit(anna, "x", "private", quick([], "x"))
     wait(job)
     for call in (queue.cancel, queue.dismiss):
-        with pytest.raises(InvalidRequest):
+        with pytest.raises(NotFound):
             call(bela, job.id)
     assert queue.of(bela).views() == [] and seen == []
     assert [view["id"] for view in queue.of(anna).views()] == [job.id]
     assert anna.jobs is queue.of(anna)
-    stop()
 
 
 def test_who_waits_is_told_when_its_place_changes(queue, visitors):
@@ -191,7 +194,7 @@ def test_who_waits_is_told_when_its_place_changes(queue, visitors):
     gate, seen = Gate(), []
     held = queue.submit(anna, "x", "held", gate)
     assert gate.begun.wait(PATIENCE)
-    queue.of(bela).subscribe(seen.append)
+    bela.events.subscribe(lambda name, data: seen.append(data))
     waiting = queue.submit(bela, "x", "waiting", quick([], "x"))
     gate.open.set()
     wait(held, waiting)

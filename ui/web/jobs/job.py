@@ -72,7 +72,7 @@ class Job:
         self.state: State = "queued"
         self.stage = ""
         self.fraction: float | None = None
-        self.error: dict[str, str] | None = None
+        self.error: dict[str, Any] | None = None
         self.result: JobResult | None = None
         self.preview: U8 | None = None
         self.preview_number = 0
@@ -98,7 +98,7 @@ class Job:
         state: State,
         *,
         result: JobResult | None = None,
-        error: dict[str, str] | None = None,
+        error: dict[str, Any] | None = None,
     ) -> None:
         """What it held on to while it ran (pictures, documents) is let go."""
         self._ended = time.monotonic()

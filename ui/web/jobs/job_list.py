@@ -8,23 +8,23 @@ from collections.abc import Callable
 from typing import Any
 
 from layerstudio.errors import InvalidRequest
+from layerstudio.ui.web.errors_json import NotFound
+from layerstudio.ui.web.events import Events
 from layerstudio.ui.web.jobs.job import Job
 
 _MOST_FINISHED = 20  # kept to be looked at; the oldest go first, with their files
 
 Views = Callable[[list[Job]], list[dict[str, Any]]]
-Watcher = Callable[[dict[str, Any]], None]
 
 
 class JobList:
-    """Thread-safe. Watchers get a job's view after each change, in the thread that made it."""
+    """Thread-safe. ``events`` hears of each change of a job, in the thread that made it."""
 
-    def __init__(self, owner: str, views: Views) -> None:
-        self.owner = owner
+    def __init__(self, events: Events, views: Views) -> None:
+        self._events = events
         self._views = views
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
-        self._watchers: list[Watcher] = []
 
     def add(self, job: Job) -> None:
         with self._lock:
@@ -37,11 +37,11 @@ class JobList:
             _delete_files(one)
 
     def get(self, job_id: str) -> Job:
-        """Raises ``InvalidRequest`` for what is no job of this session."""
+        """Raises ``NotFound`` for what is no job of this session."""
         with self._lock:
             found = self._jobs.get(job_id)
         if found is None:
-            raise InvalidRequest("There is no such job.", advice="It may have been dismissed.")
+            raise NotFound("There is no such job.", advice="It may have been dismissed.")
         return found
 
     def all(self) -> list[Job]:
@@ -59,7 +59,10 @@ class JobList:
         return self._views(self.all())
 
     def dismiss(self, job_id: str) -> None:
-        """Forget a job that is over, with its files; raises ``InvalidRequest`` for others."""
+        """Forget a job that is over, with its files.
+
+        Raises ``NotFound``, and ``InvalidRequest`` for one that is not over.
+        """
         job = self.get(job_id)
         if not job.is_over:
             raise InvalidRequest("The job is not over.", advice="Cancel it first.")
@@ -67,26 +70,12 @@ class JobList:
             self._jobs.pop(job_id, None)
         _delete_files(job)
 
-    def subscribe(self, watcher: Watcher) -> Callable[[], None]:
-        """Call ``watcher`` with the view of each job that changes; returns how to stop."""
-        with self._lock:
-            self._watchers.append(watcher)
-
-        def stop() -> None:
-            with self._lock:
-                if watcher in self._watchers:
-                    self._watchers.remove(watcher)
-
-        return stop
-
     def tell(self, job: Job) -> None:
+        """Publish a job's view as it is now."""
         with self._lock:
-            watchers = list(self._watchers)
-            known = job.id in self._jobs
-        if watchers and known:
-            (view,) = self._views([job])
-            for watcher in watchers:
-                watcher(view)
+            is_known = job.id in self._jobs
+        if is_known:
+            self._events.publish("job", self._views([job])[0])
 
 
 def _delete_files(job: Job) -> None:

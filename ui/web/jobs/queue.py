@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 from layerstudio.errors import Cancelled, InvalidRequest, LayerStudioError, OutOfMemory
 from layerstudio.progress import Progress
+from layerstudio.ui.web.errors_json import NoRoom, error_json
+from layerstudio.ui.web.events import Events
 from layerstudio.ui.web.jobs.estimates import Measure, Timings, remaining
 from layerstudio.ui.web.jobs.job import Job, JobResult, Lane, Work
 from layerstudio.ui.web.jobs.job_list import JobList
@@ -33,7 +35,7 @@ OUR_FAULT = {
 }
 
 
-class QueueFull(LayerStudioError):
+class QueueFull(NoRoom):
     """More jobs are waiting than one session may have."""
 
 
@@ -42,6 +44,7 @@ class Owner(Protocol):
 
     id: str
     folder: Path
+    events: Events
     jobs: Any
 
 
@@ -58,10 +61,10 @@ class JobQueue:
         self._served: dict[str, int] = {}  # when each session had its last turn
         self._turn = 0
         self._is_closed = False
-        names: list[Lane] = ["compute"] * workers + ["light"]
+        compute: tuple[Lane, ...] = ("compute",)
         self._threads = [
             threading.Thread(target=self._work, args=(lane,), name=f"jobs-{lane}", daemon=True)
-            for lane in names
+            for lane in (*compute * workers, "light")
         ]
         for thread in self._threads:
             thread.start()
@@ -71,7 +74,7 @@ class JobQueue:
         with self._wake:
             found = self._lists.get(session.id)
             if found is None:
-                found = self._lists[session.id] = JobList(session.id, self._views)
+                found = self._lists[session.id] = JobList(session.events, self._views)
                 session.jobs = found
             return found
 
@@ -108,9 +111,9 @@ class JobQueue:
         return job
 
     def cancel(self, session: Owner, job_id: str) -> Job:
-        """Take a waiting job out, or tell a running one to stop; raises ``InvalidRequest``.
+        """Take a waiting job out, or tell a running one to stop; raises ``NotFound``.
 
-        Over jobs stay as they are.
+        Jobs that are over stay as they are.
         """
         job = self.of(session).get(job_id)
         with self._wake:
@@ -124,7 +127,7 @@ class JobQueue:
         return job
 
     def dismiss(self, session: Owner, job_id: str) -> None:
-        """Forget a job that is over, with its files; raises ``InvalidRequest``."""
+        """Forget a job that is over, with its files; raises ``NotFound``, ``InvalidRequest``."""
         self.of(session).dismiss(job_id)
 
     def forget(self, session_id: str) -> None:
@@ -163,7 +166,8 @@ class JobQueue:
 
     def _views(self, jobs: list[Job]) -> list[dict[str, Any]]:
         with self._wake:
-            places = {job.id: place for lane in _LANES for job, *place in self._schedule(lane)}
+            rows = [row for lane in _LANES for row in self._schedule(lane)]
+            places = {job.id: (position, eta) for job, position, eta in rows}
             return [job.view(*places.get(job.id, (0, None))) for job in jobs]
 
     def _schedule(self, lane: Lane) -> list[tuple[Job, int, float | None]]:
@@ -243,9 +247,9 @@ class JobQueue:
                 "This needs more memory than the machine has free.",
                 advice="Close other programs, or take a smaller picture or method.",
             )
-            job.end("failed", error=described(shortage))
+            job.end("failed", error=error_json(shortage))
         except LayerStudioError as error:
-            job.end("failed", error=described(error))
+            job.end("failed", error=error_json(error))
         except Exception:
             _log.exception("The job %s (%s) failed.", job.id, job.kind)
             job.end("failed", error=dict(OUR_FAULT))
@@ -283,8 +287,3 @@ class JobQueue:
             concerned = [*self._running[lane], *self._order(lane)]
         for job in concerned:
             self._tell(job)
-
-
-def described(error: LayerStudioError) -> dict[str, str]:
-    """JSON of an error, as every answer of the studio has it."""
-    return {"kind": type(error).__name__, "message": error.message, "advice": error.advice}
