@@ -1,0 +1,52 @@
+"""Every edit of a document as a pure function: ``edit(document, paths, ...) -> Edited``.
+
+``paths`` are the chosen nodes (``NodePath``); the answer has the new document and what is selected
+in it. Pixels and nodes that an edit leaves alone are shared. All numbers are in canvas pixels,
+colours are sRGB as "#rrggbb", and a bad argument, a path to nothing or a locked node raises
+``InvalidRequest``.
+"""
+
+from layerstudio.edits.adding import add_layer, fill_colour
+from layerstudio.edits.arrange import (
+    bring_forward,
+    bring_to_front,
+    delete,
+    duplicate,
+    reorder,
+    send_backward,
+    send_to_back,
+)
+from layerstudio.edits.attributes import (
+    rename,
+    set_blend,
+    set_clipped,
+    set_locked,
+    set_opacity,
+    set_visible,
+)
+from layerstudio.edits.editing import Edited
+from layerstudio.edits.moving import crop_to_content, move
+from layerstudio.edits.paths import dotted, parse_path
+
+__all__ = [
+    "Edited",
+    "add_layer",
+    "bring_forward",
+    "bring_to_front",
+    "crop_to_content",
+    "delete",
+    "dotted",
+    "duplicate",
+    "fill_colour",
+    "move",
+    "parse_path",
+    "rename",
+    "reorder",
+    "send_backward",
+    "send_to_back",
+    "set_blend",
+    "set_clipped",
+    "set_locked",
+    "set_opacity",
+    "set_visible",
+]
