@@ -65,6 +65,18 @@ def format_of(path: Path) -> Format:
     return FORMATS[suffix]
 
 
+def suffixes_of(formats: str) -> tuple[str, ...]:
+    """ "psd, .ORA" to suffixes of the table, each once; raises ``InvalidRequest`` for another."""
+    suffixes = tuple("." + part.strip().lstrip(".").lower() for part in formats.split(","))
+    for suffix in suffixes:
+        if suffix not in FORMATS:
+            raise InvalidRequest(
+                f"There is no format {suffix.lstrip('.')!r}.",
+                advice=f"There are: {', '.join(known.lstrip('.') for known in FORMATS)}.",
+            )
+    return tuple(dict.fromkeys(suffixes))
+
+
 def save(document: Document, path: str | Path, **options: Any) -> Path:
     """Write ``document`` in the format of ``path``'s suffix and return the path.
 

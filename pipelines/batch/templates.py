@@ -84,18 +84,6 @@ class Namer:
         return "/".join([*inner, file_stem(last, taken, "picture")])
 
 
-def parse_formats(text: str) -> tuple[str, ...]:
-    """ "psd,ora" to suffixes of the table; raises ``InvalidRequest`` for an unknown one."""
-    suffixes = tuple("." + part.strip().lstrip(".").lower() for part in text.split(","))
-    for suffix in suffixes:
-        if suffix not in FORMATS:
-            raise InvalidRequest(
-                f"There is no format {suffix.lstrip('.')!r}.",
-                advice=f"There are: {', '.join(known.lstrip('.') for known in FORMATS)}.",
-            )
-    return tuple(dict.fromkeys(suffixes))
-
-
 class _Values(dict[str, str]):
     """A template's fields, each made when it is asked for."""
 

@@ -122,9 +122,10 @@ def batch(
     aside with their reason. Exit codes: 0 all done, 2 nothing was started, 3 some items were set
     aside, 4 ended early, 130 stopped. With --json every event is a line.
     """
+    from layerstudio.io.files import suffixes_of
     from layerstudio.pipelines.batch.batch import Options
     from layerstudio.pipelines.batch.planning import Asked
-    from layerstudio.pipelines.batch.templates import check_template, parse_formats
+    from layerstudio.pipelines.batch.templates import check_template
 
     check_template(template)
     _refuse_what_cannot_be_watched(inputs, watch, dry_run)
@@ -134,7 +135,7 @@ def batch(
     asked = Asked(
         inputs=tuple(inputs),
         out=out,
-        formats=parse_formats(formats),
+        formats=suffixes_of(formats),
         template=template,
         task=task,
         defaults=_that_were_given(fields),

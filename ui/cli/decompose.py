@@ -70,9 +70,10 @@ def decompose(
     Files that exist already are left alone unless --overwrite is given. A picture that cannot be
     read is reported, the others go on, and the exit code is 2.
     """
+    from layerstudio.io.files import suffixes_of
     from layerstudio.requests import DecomposeRequest
     from layerstudio.ui.cli.decompose_jobs import Job
-    from layerstudio.ui.cli.naming import parse_formats, pictures_in, targets_for
+    from layerstudio.ui.cli.naming import pictures_in, targets_for
 
     fields = request_fields(
         layers, method, exact, seed, boxes, read_text, languages, base, prompts,
@@ -80,7 +81,7 @@ def decompose(
     )  # fmt: skip
     request = DecomposeRequest.from_dict(fields)
     sources = pictures_in(paths)
-    targets = targets_for(sources, out, parse_formats(formats) if formats else None)
+    targets = targets_for(sources, out, suffixes_of(formats) if formats else None)
     limits = limits_of(max_pixels)
     runtime = given.runtime_of(context.params)
     work = [

@@ -87,11 +87,12 @@ def generate(
     What is not given is the method's default; what was used is recorded in the file, and
     --from FILE makes the same again. Nothing is written unless all pictures are finished.
     """
-    from layerstudio.ui.cli.naming import check_targets, parse_formats, targets_of_new
+    from layerstudio.io.files import suffixes_of
+    from layerstudio.ui.cli.naming import check_targets, targets_of_new
 
     options = context.params
     request = _request(options)
-    suffixes = parse_formats(formats) if formats else None
+    suffixes = suffixes_of(formats) if formats else None
     targets = targets_of_new(_stem(request), getattr(request, "count", 1), out, suffixes, overwrite)
     for files in targets:
         check_targets(files, overwrite)

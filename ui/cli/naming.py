@@ -33,14 +33,6 @@ def _pictures_of_folder(folder: Path) -> list[Path]:
     return pictures
 
 
-def parse_formats(text: str) -> tuple[str, ...]:
-    """ "psd,ora" to suffixes of the table; raises ``InvalidRequest`` for an unknown one."""
-    suffixes = tuple("." + part.strip().lstrip(".").lower() for part in text.split(","))
-    for suffix in suffixes:
-        format_of(Path("x" + suffix))
-    return tuple(dict.fromkeys(suffixes))
-
-
 def targets_for(
     sources: list[Path], out: Path | None, suffixes: tuple[str, ...] | None
 ) -> list[tuple[Path, ...]]:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from layerstudio.errors import InvalidRequest
 from layerstudio.generate_request import GenerateRequest
-from layerstudio.pipelines.batch.templates import FIELDS, Namer, Naming, parse_formats
+from layerstudio.io.files import suffixes_of
+from layerstudio.pipelines.batch.templates import FIELDS, Namer, Naming
 from layerstudio.requests import DecomposeRequest
 
 NAMES = st.text(max_size=30)
@@ -73,6 +74,6 @@ def test_templates_that_would_fail_are_refused(template):
 
 
 def test_formats():
-    assert parse_formats("psd, .ORA,psd") == (".psd", ".ora")
+    assert suffixes_of("psd, .ORA,psd") == (".psd", ".ora")
     with pytest.raises(InvalidRequest, match="'gif'"):
-        parse_formats("psd,gif")
+        suffixes_of("psd,gif")
