@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from layerstudio.errors import InvalidRequest
-from layerstudio.io.files import FORMATS
 from layerstudio.io.names import file_stem
 from layerstudio.pipelines.batch import places
 from layerstudio.pipelines.batch.work import AnyRequest, asked_for, digest_of
