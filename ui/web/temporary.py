@@ -1,0 +1,44 @@
+"""The studio's temporary folder: one for each process, gone when it ends.
+
+A process that was killed leaves its folder behind; the next one to start removes it. A folder
+whose process runs is known by its lock, which the system releases whatever ends the process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+_PREFIX = "layerstudio-studio-"
+_LOCK = ".lock"
+
+
+class TemporaryRoot:
+    """``path`` is a folder that only this user can read; ``remove`` may be called twice."""
+
+    def __init__(self) -> None:
+        _remove_left_behind(Path(tempfile.gettempdir()))
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._lock = FileLock(self.path / _LOCK)
+        self._lock.acquire(timeout=0)
+        atexit.register(self.remove)
+
+    def remove(self) -> None:
+        self._lock.release()
+        shutil.rmtree(self.path, ignore_errors=True)
+        atexit.unregister(self.remove)
+
+
+def _remove_left_behind(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*"):
+        if folder.is_symlink() or not (folder / _LOCK).is_file():
+            continue
+        try:
+            with FileLock(folder / _LOCK, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
+        except (Timeout, OSError):  # in use, or another user's
+            continue
