@@ -13,7 +13,7 @@ const APPLE_NAMES = { Mod: "⌘", Alt: "⌥", Shift: "⇧", Backspace: "⌫", En
  * keys        "Mod+Shift+Z" or a list; Mod is Ctrl, or Command on a Mac. A single character is matched
  *             as typed ("?"), "Digit1" and "BracketLeft" by the place of the key on the keyboard
  * label       key of its text; section: key of the text of its heading
- * run(event)  does it; `when()` says whether it can now (otherwise the key is left to the browser)
+ * run(event)  does it; `when(event)` says whether it can now (otherwise the key is left to the browser)
  * everywhere  also while a text field has the focus
  * shown       false: not listed in the help; `run` null: listed only, handled elsewhere
  */
@@ -31,7 +31,7 @@ function dispatch(shortcuts, event) {
   const modal = event.target.closest?.("[role=dialog], [role=alertdialog], [role=menu], dialog");
   for (const one of shortcuts) {
     if (!one.run || ((typing || modal) && !one.everywhere)) continue;
-    if (!one.keys.some((keys) => matches(keys, event)) || (one.when && !one.when())) continue;
+    if (!one.keys.some((keys) => matches(keys, event)) || (one.when && !one.when(event))) continue;
     event.preventDefault();
     one.run(event);
     return;
