@@ -25,6 +25,9 @@ from layerstudio.edits.attributes import (
     set_visible,
 )
 from layerstudio.edits.editing import Edited
+from layerstudio.edits.grouping import group, ungroup
+from layerstudio.edits.masks import change_mask
+from layerstudio.edits.merging import merge
 from layerstudio.edits.moving import crop_to_content, move
 from layerstudio.edits.paths import dotted, parse_path
 
@@ -33,11 +36,14 @@ __all__ = [
     "add_layer",
     "bring_forward",
     "bring_to_front",
+    "change_mask",
     "crop_to_content",
     "delete",
     "dotted",
     "duplicate",
     "fill_colour",
+    "group",
+    "merge",
     "move",
     "parse_path",
     "rename",
@@ -49,4 +55,5 @@ __all__ = [
     "set_locked",
     "set_opacity",
     "set_visible",
+    "ungroup",
 ]

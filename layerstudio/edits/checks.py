@@ -19,12 +19,11 @@ MOST_PIXELS = 200_000_000
 
 def number(value: object, name: str, least: float, most: float) -> float:
     """``value`` as a float in [least, most]; raises ``InvalidRequest`` for anything else."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    if plain and least <= value <= most:  # which is false of NaN
-        return float(value)
-    raise InvalidRequest(
-        f"{name} must be a number from {least:g} to {most:g}, not {str(value)[:40]}."
-    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidRequest(f"{name} must be a number, not {str(value)[:40]!r}.")
+    if not least <= value <= most:  # so is NaN
+        raise InvalidRequest(f"{name} must be from {least:,g} to {most:,g}, not {value:g}.")
+    return float(value)
 
 
 def pixels(value: object, name: str, least: float = -FARTHEST, most: float = FARTHEST) -> int:
