@@ -130,6 +130,13 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
 
 
 def _picture_of_bytes(data: bytes, what: str, limits: Limits) -> Picture:
+    refuse_other_kinds(data, what)
+    return read_raster(data, what, limits)
+
+
+def refuse_other_kinds(data: bytes, what: str) -> None:
+    """Raise ``UnreadableFile`` for what people take for a picture; ``data`` is the file or its
+    beginning, 4,096 bytes or more of it."""
     if not data:
         raise UnreadableFile(f"{what} is empty: it has no bytes.")
     start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -138,7 +145,6 @@ def _picture_of_bytes(data: bytes, what: str, limits: Limits) -> Picture:
             raise UnreadableFile(f"{what} is {kind}, not a picture of pixels.", advice=advice)
     if _is_text(data[:4096]):
         raise UnreadableFile(f"{what} is a text file, not a picture.")
-    return read_raster(data, what, limits)
 
 
 def _is_text(head: bytes) -> bool:

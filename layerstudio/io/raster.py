@@ -13,6 +13,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ _PILLOW_FORMATS = (
 )  # fmt: skip
 _LOSSY_FORMATS = {"JPEG", "MPO", "JPEG2000", "AVIF"}
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
+_ANY_PIXELS = 2**62
 _COUNTED = 100  # pages of a TIFF: Pillow's time to count them grows with their square
 _READS, _FREE_BYTES = 4, 2**22
 _ORIENTATION = 0x0112  # EXIF 2.32, table 4, tag "Orientation"
@@ -57,6 +59,24 @@ def read_raster(data: bytes, what: str, limits: Limits) -> Picture:
         if is_deep(image, data):
             return _picture_of_deep(image, read_deep(image, data, limits), what, lossy)
         return picture_of_image(image, what, lossy=lossy)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says before it is decoded: Pillow's name of its format, its size as stored."""
+
+    format: str
+    extent: Extent
+    has_pages: bool
+
+
+def read_header(data: bytes, what: str) -> Header:
+    """The header of one file, of any size; nothing is decoded. Raises ``UnreadableFile``."""
+    with _pillow_guarded(Limits(pixels=_ANY_PIXELS)), _reported(what):
+        image = _open(data, what)
+        extent, kind = Extent(*image.size), image.format or ""
+        has_pages = kind == "TIFF" and bool(getattr(image, "is_animated", False))
+    return Header(kind, extent, has_pages)
 
 
 def picture_of_image(image: Image.Image, what: str, *, lossy: bool | None = None) -> Picture:

@@ -1,8 +1,7 @@
 """Errors as JSON: ``{"error": {"kind", "message", "advice"}}`` with the status that fits.
 
-The one broad ``except`` of the studio's requests is here: Starlette calls ``_our_fault`` for
-whatever no route expected, after it was raised, so that the log has the traceback and the browser
-has a sentence.
+The one broad ``except`` of the studio's requests is ``Boundary``: the log gets the traceback, the
+browser a sentence.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from layerstudio.errors import InvalidRequest, LayerStudioError, OutOfMemory
 
@@ -92,7 +92,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(MemoryError, _out_of_memory)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _plain)
-    app.add_exception_handler(Exception, _our_fault)
 
 
 def _known(request: Request, error: Exception) -> JSONResponse:
@@ -126,8 +125,30 @@ def _plain(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(body, status_code=error.status_code, headers=error.headers)
 
 
-def _our_fault(request: Request, error: Exception) -> JSONResponse:
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+class Boundary:
+    """ASGI middleware: what no route expected becomes a sentence, and 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http" or has_begun:
+                raise
+            logger.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+            await _our_fault(error)(scope, receive, send)
+
+
+def _our_fault(error: Exception) -> JSONResponse:
     body = {
         "kind": "OurFault",
         "message": f"Something went wrong that is our fault ({type(error).__name__}).",

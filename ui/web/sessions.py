@@ -44,7 +44,12 @@ class Session:
     """What one browser works with. ``jobs`` is put there by ``JobQueue.of``."""
 
     def __init__(
-        self, number: str, user: str | None, root: Path, options: WebOptions, share: Callable[[], int]
+        self,
+        number: str,
+        user: str | None,
+        root: Path,
+        options: WebOptions,
+        share: Callable[[], int],
     ) -> None:
         self.id = number
         self.user = user
@@ -84,12 +89,13 @@ class Session:
 class Sessions:
     """All sessions of an application. Thread-safe.
 
-    ``on_close`` functions are called with each session that is about to end, so that its jobs can
-    be cancelled.
+    ``on_open`` functions are called with each new session, ``on_close`` with each that is about to
+    end, so that the queue can give it jobs and cancel them.
     """
 
     def __init__(self, options: WebOptions) -> None:
-        self.on_close: list[Callable[[Session], None]] = []
+        self.on_open: list[Callable[[Session], object]] = []
+        self.on_close: list[Callable[[Session], object]] = []
         self._options = options
         self._signer = Signer()
         self._temporary = TemporaryRoot()
@@ -127,6 +133,8 @@ class Sessions:
                     return self._sessions[number]
                 if len(self._sessions) < self._options.max_sessions:
                     session = Session(number, user, self.root, self._options, self._share)
+                    for call in self.on_open:
+                        call(session)
                     self._sessions[number] = session
                     return session
             self.close(self._least_needed())

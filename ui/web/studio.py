@@ -95,11 +95,16 @@ class Studio:
     def selection(self) -> tuple[NodePath, ...]:
         return self._moment.selection
 
+    @property
+    def recent(self) -> tuple[Moment, ...]:
+        """The last few moments, oldest first."""
+        return tuple(self._recent)
+
     def at(self, revision: int | None) -> Moment:
         """The moment of a recent revision, None for now; raises ``StaleRevision``."""
         if revision is None:
             return self._moment
-        found = next((it for it in tuple(self._recent) if it.revision == revision), None)
+        found = next((it for it in self.recent if it.revision == revision), None)
         if found is None:
             raise _stale(revision)
         return found
@@ -217,9 +222,7 @@ class Studio:
                 raise InvalidRequest(f"The history has no entry {index}.") from None
             if before.snapshot is entry.snapshot:
                 return Change(before, _NOTHING)
-            return self._show(
-                solo=followed(before.solo, before.document, entry.snapshot.document)
-            )
+            return self._show(solo=followed(before.solo, before.document, entry.snapshot.document))
 
     def close(self) -> Change:
         """Close the document and forget its history."""
