@@ -1,0 +1,69 @@
+// Jobs: starting them, and what follows when one ends.
+
+import { t } from "../i18n.js";
+import * as wire from "../wire.js";
+import { download } from "./download.js";
+import { isOver, kindOf, MAKES } from "./job_view.js";
+
+/** Give `studio` its `startJob`, `cancelJob` and `dismissJob`, and act on what ends. */
+export function mountJobs(studio) {
+  const { store } = studio;
+  const claimed = new Set(); // jobs whose files somebody waits for
+  const put = (job) => store.set({ jobs: [...store.get("jobs").filter((one) => one.id !== job.id), job] });
+
+  studio.startJob = async (kind, body = {}, { claim = false } = {}) => {
+    try {
+      const { job } = await wire.post("jobs", { kind, ...body });
+      if (claim) claimed.add(job.id);
+      if (!store.get("jobs").some((one) => one.id === job.id)) put(job); // its events may be here already
+      return job;
+    } catch (error) {
+      studio.fail(error);
+      return null;
+    }
+  };
+  studio.cancelJob = (job) => {
+    put({ ...job, cancelling: true });
+    return wire.post(`jobs/${job.id}/cancel`).catch(studio.fail);
+  };
+  studio.dismissJob = (job) => {
+    store.set({ jobs: store.get("jobs").filter((one) => one.id !== job.id) });
+    return wire.post(`jobs/${job.id}/dismiss`).catch(studio.fail);
+  };
+
+  store.watch("jobs", (jobs, before) => {
+    const states = new Map(before.map((job) => [job.id, job.state]));
+    for (const job of jobs) if (isOver(job) && states.has(job.id) && states.get(job.id) !== job.state) ended(studio, job, claimed.delete(job.id));
+  });
+}
+
+function ended(studio, job, isClaimed) {
+  if (job.state === "failed") studio.notify({ kind: "error", message: job.error.message, advice: job.error.advice });
+  else if (job.state === "cancelled") studio.notify({ kind: "info", message: t("job.was_cancelled", { job: kindOf(job) }) });
+  else if (job.kind === "pull") weightsArrived(studio, job);
+  else succeeded(studio, job, isClaimed);
+}
+
+async function weightsArrived(studio, job) {
+  studio.notify({ kind: "done", message: t("weights.arrived", { title: job.title }) });
+  await studio.catalogue.load().catch(studio.fail);
+}
+
+function succeeded(studio, job, isClaimed) {
+  const { document = false, files = [], notes = [] } = job.result || {};
+  if (document && MAKES.has(job.kind)) {
+    studio.store.set({ draft: null, hints: { boxes: [], points: [], excluded: [] }, tool: "select" });
+    studio.panels.show("canvas");
+    studio.dismissJob(job); // its document is what there is to see
+  }
+  for (const message of notes) studio.notify({ kind: "info", message });
+  if (files.length && !isClaimed) offer(studio, files);
+}
+
+function offer(studio, files) {
+  if (files.length === 1) download(files[0]);
+  studio.notify({
+    kind: "done", message: t("export.made", { count: files.length }), advice: files.flatMap((file) => file.notes || []).join(" "),
+    action: { label: files.length === 1 ? t("export.again") : t("export.save_all"), run: () => files.forEach(download) },
+  });
+}
