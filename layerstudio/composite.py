@@ -35,13 +35,16 @@ _BAND_PIXELS = 32_768
 
 
 @dataclass(frozen=True)
-class _Item:
-    """A node that shows at ``bounds`` of the canvas, with what is inside it and clipped to it."""
+class Item:
+    """A node that shows at ``bounds`` of the canvas, with what is inside it and clipped to it.
+
+    Hidden nodes are gone. A group that ``passes_through`` paints straight on its backdrop.
+    """
 
     node: Node
     bounds: Bounds
-    children: tuple[_Item, ...] = ()
-    clipped: tuple[_Item, ...] = ()
+    children: tuple[Item, ...] = ()
+    clipped: tuple[Item, ...] = ()
     passes_through: bool = False
 
 
@@ -82,25 +85,30 @@ def _composite_bands(
 ) -> None:
     """Give ``store`` the straight planes of every band of ``bounds`` that is on the canvas."""
     region = bounds.clamped(document.extent)
-    items = _compile(document.children, region)
+    items = compile_items(document.children, region)
 
     def work(band: Bounds) -> None:
         surface = Surface(band)
-        _paint_all(items, surface)
+        paint_items(items, surface)
         store(surface.straight(), band)
 
-    bands = _bands(region)
-    workers = min(os.cpu_count() or 1, len(bands))
+    on_all_cores(work, bands(region))
+
+
+def on_all_cores(work: Callable[[Bounds], None], places: Sequence[Bounds]) -> None:
+    """Call ``work`` once for each place and raise what it raises; numpy lets go of the lock."""
+    workers = min(os.cpu_count() or 1, len(places))
     if workers <= 1:
-        for band in bands:
-            work(band)
+        for place in places:
+            work(place)
         return
     with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(work, bands):  # iterating raises what a worker raised
+        for _ in pool.map(work, places):  # iterating raises what a worker raised
             pass
 
 
-def _bands(region: Bounds) -> list[Bounds]:
+def bands(region: Bounds) -> list[Bounds]:
+    """``region`` cut into rows that a core's cache has room for."""
     if region.is_empty:
         return []
     rows = max(1, _BAND_PIXELS // region.width)
@@ -108,7 +116,7 @@ def _bands(region: Bounds) -> list[Bounds]:
     return [Bounds(region.x, top, region.width, min(rows, region.bottom - top)) for top in tops]
 
 
-def _compile(nodes: Sequence[Node], region: Bounds) -> tuple[_Item, ...]:
+def compile_items(nodes: Sequence[Node], region: Bounds) -> tuple[Item, ...]:
     """Items of the nodes that can show in ``region``, bottom to top."""
     items = []
     for base, clipped in clipping_runs(nodes):
@@ -120,7 +128,7 @@ def _compile(nodes: Sequence[Node], region: Bounds) -> tuple[_Item, ...]:
     return tuple(items)
 
 
-def _compile_node(node: Node, region: Bounds) -> _Item | None:
+def _compile_node(node: Node, region: Bounds) -> Item | None:
     """The node alone, or None where it is hidden, empty or outside ``region``."""
     if not _shows(node):
         return None
@@ -128,18 +136,22 @@ def _compile_node(node: Node, region: Bounds) -> _Item | None:
         region = region.intersection(node.mask.bounds)
     if isinstance(node, Layer):
         bounds = region.intersection(node.bounds)
-        return None if bounds.is_empty else _Item(node, bounds)
-    children = _compile(node.children, region)
+        return None if bounds.is_empty else Item(node, bounds)
+    children = compile_items(node.children, region)
     bounds = Bounds.around(child.bounds for child in children)
     through = node.blend is BlendMode.PASS_THROUGH
-    return None if bounds.is_empty else _Item(node, bounds, children, passes_through=through)
+    return None if bounds.is_empty else Item(node, bounds, children, passes_through=through)
 
 
 def _shows(node: Node) -> bool:
     return node.visible and node.opacity > 0
 
 
-def _paint_all(items: Sequence[_Item], surface: Surface) -> None:
+def paint_items(items: Sequence[Item], surface: Surface) -> None:
+    """Paint ``items``, bottom to top, on what is on ``surface``.
+
+    Painting in several goes, or in parts of the canvas, gives the same to the bit as in one.
+    """
     for item in items:
         place = item.bounds.intersection(surface.bounds)
         if place.is_empty:
@@ -158,27 +170,27 @@ def _blend_as_source(node: Node) -> BlendMode:
     return BlendMode.NORMAL if through else node.blend
 
 
-def _paint_through(item: _Item, surface: Surface, place: Bounds) -> None:
+def _paint_through(item: Item, surface: Surface, place: Bounds) -> None:
     """A pass-through group: its children on the backdrop, mixed with it by opacity and mask."""
     target = surface.part(place)
     painted = Surface(place, target.copy())
-    _paint_all(item.children, painted)
+    paint_items(item.children, painted)
     result = Source(place, painted.planes_premul, None)
     _fade(result, item.node)
     lerp(target, result.planes, result.coverage)
 
 
-def _source(item: _Item, place: Bounds) -> Source | None:
+def _source(item: Item, place: Bounds) -> Source | None:
     """The colour and own alpha of an item, with what is clipped to it; None where it is empty."""
     if isinstance(item.node, Group):
         surface = Surface(place)
-        _paint_all(item.children, surface)
+        paint_items(item.children, surface)
         source = surface.as_source()
     else:
         source = layer_source(item.node, place)
     if source is not None and item.clipped:
         # The fourth plane is 1, so that clipped items see an opaque backdrop, and it stays 1.
-        _paint_all(item.clipped, Surface(source.bounds, source.planes))
+        paint_items(item.clipped, Surface(source.bounds, source.planes))
     return source
 
 
