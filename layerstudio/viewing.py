@@ -31,6 +31,7 @@ from layerstudio.view_tiles import TilePainter
 __all__ = ["MAX_LEVEL", "Viewer", "changed_bounds", "png_bytes", "topmost_at"]
 
 MAX_LEVEL = 16  # 300,000 pixels, the longest side of a canvas, are 5 there
+_KEYS_BYTES = 2 * 2**20  # some 4,000 layers and masks
 _DEFAULT_BYTES = 256 * 2**20  # proxies of 20 layers of 2048 x 2048 at level 1 take 84 MB
 
 
@@ -45,7 +46,8 @@ class Viewer:
         self._cache = ByteCache(memory_bytes)
         self._proxies = Proxies(self._cache)
         self._painter = TilePainter(self._cache)
-        self._keys = PictureKeys(self._cache)
+        # Apart: a digest is small, and pictures that push it out would cost a hash of all pixels.
+        self._keys = PictureKeys(ByteCache(_KEYS_BYTES))
 
     @property
     def memory_bytes(self) -> int:
