@@ -22,7 +22,7 @@ from layerstudio.errors import InvalidRequest
 
 
 def group(document: Document, paths: Sequence[NodePath], name: str | None = None) -> Edited:
-    """A pass-through group of the chosen nodes, with what is clipped to them, at the topmost's place.
+    """The chosen nodes and what is clipped to them in a pass-through group, where the topmost was.
 
     The picture stays the same if they lie next to each other. Nodes that are all clipped to the
     same node below become a group that is clipped to it.

@@ -165,8 +165,9 @@ def _beneath(document: Document, path: NodePath, left_out: frozenset[NodePath]) 
     kept = [at for at in range(index) if (*parent, at) not in left_out]
     if is_clipped(document, path):
         base = max(at for at in range(index) if at == 0 or not siblings[at].clipped)
-        above = [replace(siblings[at], clipped=False) for at in kept if at > base]
-        return (_opaque(siblings[base]), *above)
+        if base in kept:
+            above = [replace(siblings[at], clipped=False) for at in kept if at > base]
+            return (_opaque(siblings[base]), *above)
     below = [siblings[at] for at in kept]
     if below:
         below[0] = replace(below[0], clipped=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from edit_documents import difference, documents_and_runs, flat, nested, noise, same_picture
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 
 from layerstudio import edits
 from layerstudio.document import BlendMode, Document, Group, Layer, Mask
@@ -80,6 +80,7 @@ def test_a_hidden_group_leaves_hidden_children():
 
 
 @given(documents_and_runs())
+@settings(max_examples=50)
 def test_merged_neighbours_look_as_before(case):
     document, paths = case
     nodes = [document.at(path) for path in paths]
