@@ -20,18 +20,17 @@ lint: $(VENV)/tree.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-# The pages of layers that the demo makes, on this machine only.
-PORT ?= 8000
-ui: demo
-	@echo "Open http://127.0.0.1:$(PORT)/poster.html (or slide.html, illustration.html); stop with Ctrl-C."
-	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory out
+# The web studio, on this machine only. Options: make ui OPTIONS="--port 8000 --no-open"
+OPTIONS ?=
+ui: $(VENV)/tree.stamp
+	$(BIN)/layerstudio ui $(OPTIONS)
 
 bench: $(VENV)/tree.stamp
 	$(BIN)/layerstudio bench --jobs 2
 
 $(VENV)/dependencies.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev,models]' $(STRICT)
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,models,web]' $(STRICT)
 	touch $@
 
 # The strict install links file by file, so that editors and pyright see the mapped folders as

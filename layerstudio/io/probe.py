@@ -55,7 +55,7 @@ def probe(path: Path, limits: Limits) -> Probe:
 
 
 def _psd(data: bytes, what: str) -> Probe:
-    """ "File Header Section" of Adobe's specification: version, 6 bytes, channels, height, width."""
+    """Adobe's "File Header Section": version, 6 bytes, channels, height, width."""
     if len(data) < 26:
         raise UnreadableFile(f"{what} is broken: the file ends too early.")
     (version,) = struct.unpack_from(">H", data, 4)

@@ -25,6 +25,7 @@ from layerstudio.ui.cli import (
     segment,
     split,
     stages,
+    ui,
     verify,
 )
 from layerstudio.ui.cli.boundary import show_tracebacks
@@ -52,6 +53,7 @@ app.command("methods")(methods.methods)
 app.command("stages")(stages.stages)
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)
+app.command("ui")(ui.ui)
 app.command("bench")(bench.bench)
 
 

@@ -29,7 +29,7 @@ _SWEEP_S = 60.0
 
 
 def create_app(options: WebOptions) -> FastAPI:
-    """A studio, ready to be served. ``app.state`` has its ``options``, ``sessions`` and ``jobs``."""
+    """A studio, ready to be served; ``app.state`` has ``options``, ``sessions`` and ``jobs``."""
     app = FastAPI(lifespan=_life, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.options = options
     app.state.sessions = sessions = Sessions(options)

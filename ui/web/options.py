@@ -36,7 +36,7 @@ class WebOptions:
     session_idle_s: float = 12 * 3600.0
     max_sessions: int = 32
     memory_bytes: int = 2048 * MIB
-    runtime: Runtime = Runtime()
+    runtime: Runtime = field(default_factory=Runtime)
 
     @property
     def needs_login(self) -> bool:

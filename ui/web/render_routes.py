@@ -1,4 +1,4 @@
-"""Pictures of the open document: the composite, single nodes, thumbnails, and picking by a point."""
+"""Pictures of the open document: the composite, nodes, thumbnails; picking by a point."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def document_view(moment: Moment, viewer: Viewer) -> dict[str, Any] | None:
 
 
 def _error(snapshot: Snapshot) -> float | None:
-    """The measured error of the document as it was made, in [0, 1]; None once it looks different."""
+    """The measured error of the document as made, in [0, 1]; None once it looks different."""
     if not snapshot.as_made:
         return None
     try:

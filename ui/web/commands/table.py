@@ -10,12 +10,14 @@ from layerstudio.errors import InvalidRequest
 from layerstudio.ui.web.bodies import Fields
 from layerstudio.ui.web.commands.command import Arguments, Command, CoreEdit, Label, named
 
+_NONE = named()
+
 
 def _row(
     name: str,
     edit: CoreEdit,
     label: str | tuple[str, str],
-    arguments: Arguments = named(),
+    arguments: Arguments = _NONE,
     **more: Any,
 ) -> Command:
     """``label`` is a pair where the argument ``value`` decides: for false, for true."""
