@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,6 @@ class Visitor:
     """A session as the queue sees it."""
 
     id: str
-    folder: Path
     events: Events = field(default_factory=Events)
     jobs: Any = None
 
@@ -42,8 +40,8 @@ def queue():
 
 
 @pytest.fixture
-def visitors(tmp_path):
-    return [Visitor(name, tmp_path / name) for name in ("anna", "bela", "chen")]
+def visitors():
+    return [Visitor(name) for name in ("anna", "bela", "chen")]
 
 
 class Gate:

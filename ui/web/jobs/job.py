@@ -19,7 +19,7 @@ from layerstudio.progress import CancelToken, Progress, ProgressCallback
 from layerstudio.ui.web.jobs.estimates import Measure
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-Lane = Literal["compute", "light"]
+Lane = Literal["compute", "light", "fetch"]
 PREVIEW_SIDE = 512  # pixels: more tells no more and takes longer to send
 
 

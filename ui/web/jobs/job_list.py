@@ -18,13 +18,18 @@ Views = Callable[[list[Job]], list[dict[str, Any]]]
 
 
 class JobList:
-    """Thread-safe. ``events`` hears of each change of a job, in the thread that made it."""
+    """Thread-safe. ``events`` hears of each change of a job, in the thread that made it.
+
+    ``inputs`` are the uploads that generations started from, by the hashes that recipes know them
+    by, so that a recipe can run again.
+    """
 
     def __init__(self, events: Events, views: Views) -> None:
         self._events = events
         self._views = views
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
+        self.inputs: dict[str, str] = {}
 
     def add(self, job: Job) -> None:
         with self._lock:

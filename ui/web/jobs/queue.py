@@ -1,8 +1,8 @@
 """The queue of an application: who runs next, and the one place where a job's errors end.
 
-There are two lanes, each with a worker thread of its own: ``compute`` for what keeps the processor
-or the GPU busy, and ``light`` for opening, exporting and downloading, which must not wait for an
-hour of sampling. Within a lane sessions take turns.
+There are three lanes, each with a worker thread of its own: ``compute`` for what keeps the
+processor or the GPU busy, ``light`` for opening and exporting, which must not wait for an hour of
+sampling, and ``fetch`` for downloads, which wait for others. Within a lane sessions take turns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 from layerstudio.errors import Cancelled, InvalidRequest, LayerStudioError, OutOfMemory
@@ -25,7 +24,7 @@ from layerstudio.ui.web.jobs.job import Job, JobResult, Lane, Work
 from layerstudio.ui.web.jobs.job_list import JobList
 
 _log = logging.getLogger("layerstudio.web")
-_LANES: tuple[Lane, ...] = ("compute", "light")
+_LANES: tuple[Lane, ...] = ("compute", "light", "fetch")
 _MOST_WAITING = 20  # jobs of one session; more are a program's mistake
 _REPORT_EVERY = 0.1  # seconds between two reports of a job to who listens
 OUR_FAULT = {
@@ -43,7 +42,6 @@ class Owner(Protocol):
     """What the queue needs of a session; ``jobs`` is set by ``JobQueue.of``."""
 
     id: str
-    folder: Path
     events: Events
     jobs: Any
 
@@ -52,7 +50,7 @@ class JobQueue:
     """One per application; every method may be called from any thread."""
 
     def __init__(self, timings: Timings | None = None, *, workers: int = 1) -> None:
-        """``workers`` threads compute; one more does what is light."""
+        """``workers`` threads compute; one more does what is light, and one fetches."""
         self.timings = timings or Timings()
         self._wake = threading.Condition()
         self._waiting: dict[Lane, dict[str, deque[Job]]] = {lane: {} for lane in _LANES}
@@ -64,7 +62,7 @@ class JobQueue:
         compute: tuple[Lane, ...] = ("compute",)
         self._threads = [
             threading.Thread(target=self._work, args=(lane,), name=f"jobs-{lane}", daemon=True)
-            for lane in (*compute * workers, "light")
+            for lane in (*compute * workers, "light", "fetch")
         ]
         for thread in self._threads:
             thread.start()
