@@ -10,7 +10,7 @@ Each level is made of the one before it. A proxy document is an ordinary documen
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
@@ -52,53 +52,74 @@ class _Raster(NamedTuple):
     limit: Extent | None
 
 
+@dataclass(frozen=True)
+class Scale:
+    """Which proxies are wanted: their ``level``, the canvas that may cut them, and the ``block`` of
+    canvas pixels, whose edges are multiples of 2^level, beyond which nothing is needed."""
+
+    level: int
+    canvas: Extent | None = None
+    block: Bounds | None = None
+
+    def needed(self, bounds: Bounds) -> Bounds:
+        """The part of ``bounds`` to make a proxy of; empty if none of it is on the canvas."""
+        needed = bounds if self.block is None else bounds.intersection(self.block)
+        away = self.canvas is not None and needed.clamped(self.canvas).is_empty
+        return Bounds(0, 0, 0, 0) if needed.is_empty or away else needed
+
+
 class Proxies:
     """Makes proxies and keeps them in ``cache``. Thread-safe."""
 
     def __init__(self, cache: ByteCache) -> None:
         self._cache = cache
 
-    def document(self, document: Document, level: int) -> Document:
-        """``document`` at ``level``, 8 bits deep; itself at level 0. Hidden layers are empty."""
+    def document(self, document: Document, level: int, block: Bounds | None = None) -> Document:
+        """``document`` at ``level``, 8 bits deep; itself at level 0. Hidden layers are empty.
+
+        With a ``block``, as in ``Scale``, only what is in there is right.
+        """
         if level == 0:
             return document
-        children = tuple(self.node(node, level, document.extent) for node in document.children)
+        scale = Scale(level, document.extent, block)
+        children = tuple(self.node(node, scale) for node in document.children)
         return replace(document, extent=level_extent(document.extent, level), children=children)
 
-    def node(self, node: Node, level: int, canvas: Extent | None) -> Node:
-        """``node`` at ``level``, itself at level 0; empty if it lies off a ``canvas`` given."""
-        if level == 0:
+    def node(self, node: Node, scale: Scale) -> Node:
+        """The proxy of ``node``; itself at level 0."""
+        if scale.level == 0:
             return node
-        mask = None if node.mask is None else self._mask(node.mask, level, canvas)
+        mask = None if node.mask is None else self._mask(node.mask, scale)
         if isinstance(node, Group):
             shown = node.children if node.visible else ()
-            children = tuple(self.node(child, level, canvas) for child in shown)
+            children = tuple(self.node(child, scale) for child in shown)
             return replace(node, children=children, mask=mask)
         bounds = node.bounds if node.visible else Bounds(0, 0, 0, 0)
-        bounds, pixels = self._reduced(bounds, node.pixels, 0, level, canvas)
+        bounds, pixels = self._reduced(bounds, node.pixels, 0, scale)
         return replace(node, bounds=bounds, pixels=pixels, mask=mask)
 
-    def _mask(self, mask: Mask, level: int, canvas: Extent | None) -> Mask:
-        outside = 255 * mask.outside
-        bounds, pixels = self._reduced(mask.bounds, mask.pixels, outside, level, canvas)
+    def _mask(self, mask: Mask, scale: Scale) -> Mask:
+        bounds, pixels = self._reduced(mask.bounds, mask.pixels, 255 * mask.outside, scale)
         return replace(mask, bounds=bounds, pixels=pixels)
 
     def _reduced(
-        self, bounds: Bounds, pixels: Pixels, outside: int, level: int, canvas: Extent | None
+        self, bounds: Bounds, pixels: Pixels, outside: int, scale: Scale
     ) -> tuple[Bounds, U8]:
-        away = canvas is not None and bounds.clamped(canvas).is_empty
-        if bounds.is_empty or away:
-            return Bounds(0, 0, 0, 0), np.zeros((0, 0, *pixels.shape[2:]), np.uint8)
-        reduced = self._pixels(_Raster(bounds, pixels, outside, canvas), level)
-        return _place(bounds, reduced, level), reduced
+        needed = scale.needed(bounds)
+        if needed.is_empty:
+            return needed, np.zeros((0, 0, *pixels.shape[2:]), np.uint8)
+        part = pixels[needed.relative_to(bounds).slices]
+        reduced = self._pixels(_Raster(needed, part, outside, scale.canvas), scale.level)
+        return _place(needed, reduced, scale.level), reduced
 
     def _pixels(self, raster: _Raster, level: int) -> U8:
+        """Kept at ``level`` only: those before it are larger, and would push out what is in use."""
         key = _key(raster, level)
         pixels = self._cache.get(key)
         if pixels is None:
-            if level > 1:
-                raster = _at_level(raster, level - 1, self._pixels(raster, level - 1))
             pixels = _halved(_padded(raster))
+            for done in range(1, level):
+                pixels = _halved(_padded(_at_level(raster, done, pixels)))
             self._cache.put(key, pixels, pixels.nbytes)
         return pixels
 

@@ -8,6 +8,7 @@ to the bit, because painting in several goes is painting in one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from layerstudio.view_identity import Signature, signatures, unfolded
 
 # As many pixels as a core's cache holds planes of, see ``composite``; wide, for long loops.
 _TILE = Extent(256, 128)
+BLOCK = Extent(512, 512)  # whole tiles; what proxies are made of at once
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,25 @@ class TilePainter:
     def __init__(self, cache: ByteCache) -> None:
         self._cache = cache
 
-    def composite(self, document: Document, region: Bounds, level: int) -> U8:
-        """``composite_pixels(document, region, uint8)`` for a region on the canvas; tiles of other
-        levels are kept apart by ``level``."""
+    def composite(self, parts: Mapping[Bounds, Document], region: Bounds, level: int) -> U8:
+        """The picture of ``region``, which lies on the canvas: (h, w, 4).
+
+        ``parts`` holds the document to composite in each place; the edges of places are those of
+        the canvas or of ``BLOCK``. Tiles of other levels are kept apart by ``level``.
+        """
         picture = np.zeros((*region.extent.shape, 4), np.uint8)
+        tiles = {
+            place: document
+            for part, document in parts.items()
+            for place in cells(region.intersection(part), _TILE, document.extent)
+        }
 
         def work(place: Bounds) -> None:
-            tile = self._tile(document, place, level)
+            tile = self._tile(tiles[place], place, level)
             shown = place.intersection(region)
             picture[shown.relative_to(region).slices] = tile[shown.relative_to(place).slices]
 
-        on_all_cores(work, _tiles(region, document.extent))
+        on_all_cores(work, list(tiles))
         return picture
 
     def _tile(self, document: Document, place: Bounds, level: int) -> U8:
@@ -68,9 +78,9 @@ class TilePainter:
         return tile.picture
 
 
-def _tiles(region: Bounds, canvas: Extent) -> list[Bounds]:
-    """The tiles that ``region`` touches, cut by the canvas."""
-    width, height = _TILE
+def cells(region: Bounds, size: Extent, canvas: Extent) -> list[Bounds]:
+    """The cells of a grid that ``region`` touches, cut by the canvas."""
+    width, height = size
     return [
         Bounds(x, y, width, height).clamped(canvas)
         for y in range(region.y // height * height, region.bottom, height)

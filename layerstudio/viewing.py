@@ -25,8 +25,8 @@ from layerstudio.view_changes import changed_bounds
 from layerstudio.view_filters import with_only, without_nodes
 from layerstudio.view_keys import PictureKeys
 from layerstudio.view_picking import topmost_at
-from layerstudio.view_proxies import Proxies, level_extent, to_canvas, to_level
-from layerstudio.view_tiles import TilePainter
+from layerstudio.view_proxies import Proxies, Scale, level_extent, to_canvas, to_level
+from layerstudio.view_tiles import BLOCK, TilePainter, cells
 
 __all__ = ["MAX_LEVEL", "Viewer", "changed_bounds", "png_bytes", "topmost_at"]
 
@@ -74,7 +74,7 @@ class Viewer:
         _check_level(level)
         shown = without_nodes(with_only(document, only), without)
         region = to_level(bounds.clamped(document.extent), level)
-        picture = self._painter.composite(self._proxies.document(shown, level), region, level)
+        picture = self._painter.composite(self._blocks(shown, region, level), region, level)
         return picture, to_canvas(region, level)
 
     def sprite(self, node: Node, level: int) -> tuple[U8, Bounds]:
@@ -86,7 +86,7 @@ class Viewer:
         """
         _check_level(level)
         region = to_level(node.bounds, level)
-        proxy = self._proxies.node(_alone(node), level, None)
+        proxy = self._proxies.node(_alone(node), Scale(level))
         return _painted_alone(proxy, region), to_canvas(region, level)
 
     def thumbnail(self, node: Node, extent: Extent, side: int = 96) -> U8:
@@ -107,6 +107,20 @@ class Viewer:
         """
         return self._keys.key(node)
 
+    def _blocks(self, document: Document, region: Bounds, level: int) -> dict[Bounds, Document]:
+        """The proxy document of each block that ``region`` touches, by its place at ``level``. In
+        blocks, a large document needs proxies of no more than is looked at."""
+        if level == 0:
+            return {Bounds.full(document.extent): document}
+        canvas = level_extent(document.extent, level)
+        blocks: dict[Bounds, Document] = {}
+
+        def work(place: Bounds) -> None:
+            blocks[place] = self._proxies.document(document, level, to_canvas(place, level))
+
+        on_all_cores(work, cells(region, BLOCK, canvas))
+        return blocks
+
     def _thumbnail(self, node: Node, frame: Extent) -> U8:
         bounds = node.bounds
         if bounds.is_empty:
@@ -117,7 +131,7 @@ class Viewer:
         level = min(max(0, ratio.bit_length() - 1), MAX_LEVEL)
         # At the origin of a canvas of its own, so that its place does not show in the edges.
         own = _alone(node.moved(-bounds.x, -bounds.y))
-        proxy = self._proxies.node(own, level, bounds.extent)
+        proxy = self._proxies.node(own, Scale(level, bounds.extent))
         region = Bounds.full(level_extent(bounds.extent, level))
         return _scaled(_painted_alone(proxy, region), target)
 

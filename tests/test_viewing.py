@@ -148,6 +148,21 @@ def test_at_a_level_the_picture_is_the_cores_composite_of_the_proxy(
     np.testing.assert_array_equal(picture, _core(proxy))
 
 
+def test_large_documents_look_the_same_in_blocks() -> None:
+    canvas = Bounds(0, 0, 1501, 1307)
+    mask = Mask(Bounds(90, 80, 1205, 1111), _noise(3, 1205, 1111)[..., 0], outside=1)
+    masked = _layer(1, Bounds(-31, -5, 1600, 1400), mask=mask)
+    group = Group("group", (masked, _layer(2, Bounds(700, 900, 801, 300))), opacity=0.6)
+    document = Document(canvas.extent, (_layer(0, canvas), group))
+    viewer = Viewer()
+    for level in (1, 2):
+        whole, _ = viewer.render(document, canvas, level)
+        np.testing.assert_array_equal(whole, _core(viewer._proxies.document(document, level)))
+        part, covered = viewer.render(document, Bounds(990, 1001, 60, 70), level)
+        place = Bounds(*(side >> level for side in covered))
+        np.testing.assert_array_equal(part, whole[place.slices])
+
+
 def test_an_opaque_odd_canvas_stays_opaque_at_every_level() -> None:
     pixels = np.full((75, 109, 4), 255, np.uint8)
     mask = Mask(Bounds(0, 0, 109, 75), np.full((75, 109), 255, np.uint8), outside=0)
