@@ -30,6 +30,7 @@ from layerstudio.edits.masks import change_mask
 from layerstudio.edits.merging import merge
 from layerstudio.edits.moving import crop_to_content, move
 from layerstudio.edits.paths import dotted, parse_path
+from layerstudio.edits.transform import flip, rotate90, transform
 
 __all__ = [
     "Edited",
@@ -42,12 +43,14 @@ __all__ = [
     "dotted",
     "duplicate",
     "fill_colour",
+    "flip",
     "group",
     "merge",
     "move",
     "parse_path",
     "rename",
     "reorder",
+    "rotate90",
     "send_backward",
     "send_to_back",
     "set_blend",
@@ -55,5 +58,6 @@ __all__ = [
     "set_locked",
     "set_opacity",
     "set_visible",
+    "transform",
     "ungroup",
 ]

@@ -13,8 +13,8 @@ from layerstudio.geometry import Bounds, Extent
 
 CANVAS = Extent(11, 7)
 LEFT, RIGHT = Bounds(-1, 0, 8, 6), Bounds(4, 2, 9, 7)
-# Rounding of the merged layer's colour and alpha, and of what it is painted over.
-ROUNDING = 2.1 / 255
+# Ten times what rounding to 8 bits was seen to do in 500 random documents.
+ROUNDING = 6 / 255
 
 
 @given(documents_and_runs())
@@ -89,7 +89,7 @@ def test_merged_neighbours_look_as_before(case):
     merged = edits.merge(document, paths)
     (path,) = merged.selection
     assert isinstance(merged.document.at(path), Layer)
-    same_picture(document, merged.document, _tolerance(document))
+    same_picture(document, merged.document, ROUNDING)
 
 
 @pytest.mark.parametrize("mode", [BlendMode.NORMAL, BlendMode.MULTIPLY, BlendMode.SCREEN])
@@ -165,13 +165,3 @@ def test_hidden_selections_and_locked_members_are_refused():
 
 def _shows(node) -> bool:
     return node.visible and node.opacity > 0
-
-
-def _tolerance(document: Document) -> float:
-    """Rounding to 8 bits, times the steepest slope of the modes above."""
-    steps = 2.1 if all(_gentle(node) for _, node in document.walk()) else 12
-    return steps / 255
-
-
-def _gentle(node) -> bool:
-    return node.blend in (BlendMode.NORMAL, BlendMode.PASS_THROUGH)
