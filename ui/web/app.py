@@ -23,6 +23,7 @@ from layerstudio.ui.web.guard import Guard
 from layerstudio.ui.web.jobs.queue import JobQueue
 from layerstudio.ui.web.login import LoginGate
 from layerstudio.ui.web.options import WebOptions
+from layerstudio.ui.web.page_policy import PagePolicy
 from layerstudio.ui.web.sessions import SessionCookies, Sessions
 
 _SWEEP_S = 60.0
@@ -40,9 +41,11 @@ def create_app(options: WebOptions) -> FastAPI:
     parts = (editing_routes, render_routes, upload_routes, job_routes, method_routes, static)
     for part in parts:
         app.include_router(part.router)
+    app.include_router(errors_json.unknown("/studio"))  # else it would be Gradio's to answer
     page.mount(app, options)
     # The last one added sees a request first.
     app.add_middleware(errors_json.Boundary)
+    app.add_middleware(PagePolicy)
     app.add_middleware(SessionCookies, sessions=sessions)
     app.add_middleware(LoginGate, options=options)
     app.add_middleware(Guard, options=options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -65,7 +65,7 @@ _STATUS: dict[type[LayerStudioError], int] = {
 _OF_STATUS: dict[int, type[LayerStudioError]] = {
     code: kind for kind, code in _STATUS.items() if kind not in (TooManyAttempts, OutOfMemory)
 }
-_SENTENCES = {404: "There is nothing here.", 405: "This address is not asked that way."}
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def error_json(error: LayerStudioError) -> dict[str, Any]:
@@ -117,12 +117,22 @@ def _unreadable(request: Request, error: Exception) -> JSONResponse:
 
 
 def _plain(request: Request, error: Exception) -> JSONResponse:
-    """What the framework raises: no such route, a method that is not allowed."""
+    """What the framework raises for requests that it cannot read."""
     assert isinstance(error, HTTPException), error
-    message = _SENTENCES.get(error.status_code) or str(error.detail)
     kind = _OF_STATUS.get(error.status_code, InvalidRequest)
-    body = {"error": error_json(kind(message))}
+    body = {"error": error_json(kind(f"{error.detail}."))}
     return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+
+
+def unknown(prefix: str) -> APIRouter:
+    """Routes that answer whatever no route before them did below ``prefix``."""
+    router = APIRouter(prefix=prefix)
+
+    @router.api_route("/{rest:path}", methods=_METHODS)
+    def nothing(rest: str) -> None:
+        raise NotFound("There is nothing here.")
+
+    return router
 
 
 class Boundary:

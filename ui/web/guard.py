@@ -21,20 +21,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from layerstudio.errors import LayerStudioError
 from layerstudio.ui.web.errors_json import Forbidden, TooLarge, error_response
 from layerstudio.ui.web.options import MIB, WebOptions
+from layerstudio.ui.web.page_policy import PAGE_POLICY
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _UPLOADS = ("/studio/upload", "/gradio_api/upload")
 _FRAMING = MIB  # what a multipart body may have beside its file
 _JSON_BYTES = 16 * MIB  # a brush stroke of 100,000 points has 3
 _LANDINGS = ("/", "/login")
-# Gradio's page starts from inline scripts, and its HTML component compiles the code that it is
-# given; neither comes from a document or a request. Everything else must come from here.
-_PAGE_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    "media-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
 # What a session made is data, never a page of ours, even if it is HTML or SVG.
 _DATA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 _HEADERS = (
@@ -195,7 +188,7 @@ def _is_number(name: str) -> bool:
 def _with_headers(scope: Scope, send: Send) -> Send:
     path = scope["path"]
     is_data = path.startswith("/studio/") and not path.startswith("/studio/static/")
-    policy = (_DATA_POLICY if is_data else _PAGE_POLICY).encode()
+    policy = (_DATA_POLICY if is_data else PAGE_POLICY).encode()
 
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
