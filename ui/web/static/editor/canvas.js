@@ -5,6 +5,7 @@ import { t } from "../i18n.js";
 import { address, picture } from "../wire.js";
 import { Backing } from "./backing.js";
 import { checkerboard } from "./drawing.js";
+import { ofDocument } from "./selection.js";
 import { colours, onThemeChange } from "./theme.js";
 import { Viewport } from "./viewport.js";
 
@@ -21,11 +22,10 @@ export class Stage {
     this.studio = studio;
     this.store = studio.store;
     this.viewport = new Viewport();
-    this.pictureCanvas = el("canvas.ls-stage-picture", { "aria-hidden": "true" });
-    this.overlayCanvas = el("canvas.ls-stage-overlay", { "aria-hidden": "true" });
-    this.empty = el("p.ls-stage-empty", { hidden: true }, t("canvas.empty"));
-    this.element = el("div.ls-stage", { tabindex: "0", role: "application", "aria-roledescription": t("canvas.role") },
-      this.pictureCanvas, this.overlayCanvas, this.empty);
+    this.pictureCanvas = el("canvas.ls-board-picture", { "aria-hidden": "true" });
+    this.overlayCanvas = el("canvas.ls-board-overlay", { "aria-hidden": "true" });
+    this.element = el("div.ls-board", { tabindex: "0", role: "application", "aria-roledescription": t("canvas.role") },
+      this.pictureCanvas, this.overlayCanvas);
     this.backing = new Backing(this.viewport, () => this.#query(), () => this.redraw());
     this.redraw = framed(() => this.#drawPicture());
     this.repaint = framed(() => this.#drawOverlay());
@@ -64,7 +64,7 @@ export class Stage {
 
   #query() {
     const document = this.store.get("document");
-    return document && { revision: document.revision };
+    return document && ofDocument(document);
   }
 
   #follow() {
@@ -73,7 +73,6 @@ export class Stage {
       const document = this.store.get("document");
       const draft = this.store.get("draft");
       const key = draft ? `draft ${draft.id}` : document ? `${document.id} ${document.width} ${document.height}` : "";
-      this.empty.hidden = key !== "";
       this.element.setAttribute("aria-label", this.#description());
       if (key === shown) return false;
       shown = key;

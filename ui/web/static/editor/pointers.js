@@ -7,7 +7,7 @@ import { mountNavigation } from "./navigation.js";
  *
  * A tool may have: `down(event, point) -> boolean` (true begins a drag), `move`, `up`, `cancel()`,
  * `hover(event, point)`, `leave()`, `cursor(event, point) -> CSS cursor`, `left()` when another is
- * chosen. Points are canvas pixels; a drag sees all its events, also outside the stage.
+ * chosen, `menu(event, point)` for the context menu. Points are canvas pixels; a drag sees all its events, also outside the stage.
  */
 export function mountPointers(studio, stage, tools) {
   const { element } = stage;
@@ -58,6 +58,10 @@ export function mountPointers(studio, stage, tools) {
   element.addEventListener("pointerup", (event) => finish(event, true));
   element.addEventListener("pointercancel", (event) => finish(event, false));
   element.addEventListener("pointerleave", () => !drag && current().leave?.());
+  element.addEventListener("contextmenu", (event) => {
+    event.preventDefault();
+    if (!cancel()) current().menu?.(event, stage.pointOf(event));
+  });
   element.addEventListener("auxclick", (event) => event.preventDefault());
 
   function hover(event) {

@@ -4,7 +4,7 @@ import { nodeAt } from "../store.js";
 import { picture } from "../wire.js";
 import { levelFor, levelWithin } from "./backing.js";
 import { intersection } from "./geometry.js";
-import { around, compareSteps, outermost } from "./selection.js";
+import { around, compareSteps, ofDocument, outermost } from "./selection.js";
 
 const PIXELS = 1.5e6; // of each picture: dragging begins soon rather than sharp
 // Blend modes that the browser knows; the others look normal until the drag ends.
@@ -47,14 +47,14 @@ export class DragPreview {
   }
 
   #render([x, y, w, h], level, without) {
-    const query = { revision: this.document.revision, level, x: Math.floor(x), y: Math.floor(y), w: Math.ceil(w) + 1, h: Math.ceil(h) + 1 };
+    const query = { ...ofDocument(this.document), level, x: Math.floor(x), y: Math.floor(y), w: Math.ceil(w) + 1, h: Math.ceil(h) + 1 };
     return picture("render.png", { ...query, without: without.join(",") }, this.#controller.signal);
   }
 
   async #sprite(node, level) {
     const drawn = { opacity: node.opacity, operation: operationOf(node.blend), path: node.path };
     if (!node.bounds[2] || !node.bounds[3]) return { ...drawn, bitmap: null };
-    return { ...drawn, ...(await picture("sprite.png", { revision: this.document.revision, path: node.path, level }, this.#controller.signal)) };
+    return { ...drawn, ...(await picture("sprite.png", { ...ofDocument(this.document), path: node.path, level }, this.#controller.signal)) };
   }
 
   /** Replace the picture of a layer, for a brush that works on it. */

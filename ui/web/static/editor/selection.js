@@ -3,6 +3,14 @@
 import { nodeAt, selected } from "../store.js";
 import { union } from "./geometry.js";
 
+/**
+ * The query of a picture of this revision. Revisions count from zero in each session, so the document
+ * is named too: the browser keeps such pictures for good.
+ */
+export function ofDocument({ id, revision }) {
+  return { of: id, revision };
+}
+
 /** Paths without those that lie within others of them. */
 export function outermost(paths) {
   return paths.filter((path) => !paths.some((other) => path !== other && path.startsWith(`${other}.`)));

@@ -4,11 +4,12 @@ import { t } from "../i18n.js";
 import { post } from "../wire.js";
 import { distance, holds, isIdentity, translation } from "./geometry.js";
 import { cursorOf, handleAt, handlePoints, rotateMatrix, scaleMatrix, turned, HANDLES } from "./handles.js";
+import { mountHover } from "./hover.js";
+import { openLayerMenu } from "./layermenu.js";
 import { DragPreview } from "./preview.js";
 import { AT_REST, selectionPainter } from "./selectbox.js";
 import { lockedOf, others, selectionBounds } from "./selection.js";
 import { linesOf, snapPoint, snapRect } from "./snapping.js";
-import { mountHover } from "./hover.js";
 
 const STILL = 4; // CSS pixels that a click may wander
 
@@ -135,6 +136,14 @@ export function selectTool(studio, stage, options) {
     },
     hover: (event, point) => (handleUnder(event) ? hover.clear() : hover.at(point)),
     leave: () => hover.clear(),
+    /** Of what is under the pointer; with the menu key, of what is selected. */
+    async menu(event, point) {
+      if (!stage.showsDocument) return;
+      const at = { x: event.clientX, y: event.clientY };
+      const path = event.button === 2 ? await pick(point, false) : null;
+      if (path && !documentNow().selection.includes(path)) edit.select([path]);
+      if (documentNow().selection.length) openLayerMenu(studio, at);
+    },
     left: () => hover.clear(),
     cursor(event, point) {
       if (!stage.showsDocument) return "default";

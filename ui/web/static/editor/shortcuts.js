@@ -58,6 +58,8 @@ export function matches(keys, event) {
   // "?" and "+" need shift on some keyboards and not on others.
   if (!symbol && event.shiftKey !== wants("Shift")) return false;
   if (placed) return event.code === key;
+  // With Alt, a Mac's keyboard types other characters: the key itself counts.
+  if (event.altKey && /^[A-Z]$/i.test(key)) return event.code === `Key${key.toUpperCase()}`;
   return key === "Plus" ? event.key === "+" : event.key.toLowerCase() === key.toLowerCase();
 }
 
