@@ -22,6 +22,7 @@ from layerstudio.ui.web.events import Events
 from layerstudio.ui.web.jobs.estimates import Measure, Timings, remaining
 from layerstudio.ui.web.jobs.job import Job, JobResult, Lane, Work
 from layerstudio.ui.web.jobs.job_list import JobList
+from layerstudio.ui.web.jobs.packages import lacking_package
 
 _log = logging.getLogger("layerstudio.web")
 _LANES: tuple[Lane, ...] = ("compute", "light", "fetch")
@@ -248,9 +249,11 @@ class JobQueue:
             job.end("failed", error=error_json(shortage))
         except LayerStudioError as error:
             job.end("failed", error=error_json(error))
-        except Exception:
-            _log.exception("The job %s (%s) failed.", job.id, job.kind)
-            job.end("failed", error=dict(OUR_FAULT))
+        except Exception as error:
+            lacking = lacking_package(error) if isinstance(error, ModuleNotFoundError) else None
+            if lacking is None:
+                _log.exception("The job %s (%s) failed.", job.id, job.kind)
+            job.end("failed", error=error_json(lacking) if lacking else dict(OUR_FAULT))
         else:
             self._finish(job, result)
 
