@@ -6,11 +6,13 @@ import { walk } from "../store.js";
 import * as wire from "../wire.js";
 import { dialog } from "./dialog.js";
 import { download } from "./download.js";
-import { segmented } from "./fields.js";
+import { field, segmented } from "./fields.js";
 import { bar, isOver, progressText } from "./job_view.js";
 import { Memory } from "./memory.js";
 import { recipePage } from "./recipe_page.js";
 import { tabs } from "./tabs.js";
+
+const WORDS = ["svg", "pptx", "html"]; // formats that can hold live text
 
 /** `paths`: begin with these layers as single pictures. */
 export async function exportDialog(studio, { paths = null } = {}) {
@@ -37,7 +39,7 @@ async function filesPage(studio, paths) {
     studio.fail(error);
     return null;
   }
-  const memory = new Memory("export", { formats: ["psd"] });
+  const memory = new Memory("export", { formats: ["psd"], text: "live", canvas: false });
   const document = studio.store.get("document");
   const selection = paths || document.selection;
   const checked = new Set(memory.get("formats").filter((id) => formats.some((format) => format.id === id)));
@@ -47,6 +49,11 @@ async function filesPage(studio, paths) {
   const result = el("div.ls-export-result", { "aria-live": "polite" });
   const cards = el("div.ls-format-cards", { role: "group", "aria-label": t("export.formats") }, ...formats.map((format) => formatCard(format, checked, refresh)));
   const single = el("p.ls-dim", { hidden: true });
+  const canvas = field({ kind: "flag", label: t("export.canvas"), value: memory.get("canvas"), onchange: (value) => memory.set("canvas", value) });
+  const text = field({
+    kind: "choice", label: t("export.text"), value: memory.get("text"), onchange: (value) => memory.set("text", value),
+    choices: ["live", "pixels"].map((value) => ({ value, label: t(`export.text.${value}`) })),
+  });
   const run = el("button.ls-button.is-primary.is-large", { type: "button", onclick: () => start() });
   const scopes = segmented({
     label: t("export.scope"), value: scope,
@@ -63,7 +70,8 @@ async function filesPage(studio, paths) {
 
   function refresh() {
     cards.hidden = scope !== "whole";
-    single.hidden = scope === "whole";
+    single.hidden = canvas.node.hidden = scope === "whole";
+    text.node.hidden = scope !== "whole" || !WORDS.some((id) => checked.has(id));
     single.textContent = t(scope === "all" ? "export.single.all" : "export.single.selected");
     const count = scope === "whole" ? checked.size : 1;
     run.replaceChildren(icon("shell-export", 16), el("span", {}, scope === "whole" && count ? t("export.run", { count }) : t("export.run_plain")));
@@ -73,8 +81,8 @@ async function filesPage(studio, paths) {
   async function start() {
     memory.set("formats", [...checked]);
     const layers = () => [...walk(document.nodes)].filter(({ node }) => node.kind === "layer").map(({ node }) => node.path);
-    const body = scope === "whole" ? { formats: [...checked] } : { formats: ["png"], paths: scope === "all" ? layers() : selection };
-    job = await studio.startJob("export", body, { claim: true });
+    const body = scope === "whole" ? { formats: [...checked], options: { text: memory.get("text") } } : { formats: ["png"], paths: scope === "all" ? layers() : selection, options: { canvas: memory.get("canvas") } };
+    job = await studio.startJob("export", body, { claim: () => node.isConnected });
     show(job);
   }
 
@@ -93,10 +101,12 @@ async function filesPage(studio, paths) {
     const wasOver = isOver(job);
     show(next);
     const files = next.result?.files || [];
+    if (isOver(next)) result.scrollIntoView({ block: "nearest" });
     if (!wasOver && next.state === "done" && files.length === 1) download(files[0]);
   });
+  const node = el("div.ls-export", {}, scopes, cards, text.node, single, canvas.node, result, el("footer.ls-run", {}, run));
   refresh();
-  return { node: el("div.ls-export", {}, scopes, cards, single, result, el("footer.ls-run", {}, run)), stop };
+  return { node, stop };
 }
 
 function formatCard(format, checked, changed) {

@@ -19,8 +19,14 @@ export function progressText(job) {
   return job.state === "failed" ? t("job.failed") : t("job.cancelled");
 }
 
+/** The pipelines name their stages in English, some with a number: "matte 3". */
+function stageText(stage) {
+  const [, name, number] = stage.match(/^(.*?)( \d+)?$/);
+  return t(`catalogue.stage.${name}`, {}, name.charAt(0).toUpperCase() + name.slice(1)) + (number || "");
+}
+
 function runningText(job) {
-  const parts = [job.stage && t(`catalogue.stage.${job.stage}`, {}, job.stage)];
+  const parts = [job.stage && stageText(job.stage)];
   if (job.fraction !== null) parts.push(number(job.fraction, { style: "percent" }));
   if (job.eta_s !== null && job.eta_s !== undefined) parts.push(t("job.left", { time: duration(job.eta_s) }));
   return parts.filter(Boolean).join(" · ") || t("job.running");

@@ -8,13 +8,13 @@ import { isOver, kindOf, MAKES } from "./job_view.js";
 /** Give `studio` its `startJob`, `cancelJob` and `dismissJob`, and act on what ends. */
 export function mountJobs(studio) {
   const { store } = studio;
-  const claimed = new Set(); // jobs whose files somebody waits for
+  const claims = new Map(); // by job, whether somebody still waits for its files
   const put = (job) => store.set({ jobs: [...store.get("jobs").filter((one) => one.id !== job.id), job] });
 
-  studio.startJob = async (kind, body = {}, { claim = false } = {}) => {
+  studio.startJob = async (kind, body = {}, { claim = null } = {}) => {
     try {
       const { job } = await wire.post("jobs", { kind, ...body });
-      if (claim) claimed.add(job.id);
+      if (claim) claims.set(job.id, claim);
       if (!store.get("jobs").some((one) => one.id === job.id)) put(job); // its events may be here already
       return job;
     } catch (error) {
@@ -33,7 +33,11 @@ export function mountJobs(studio) {
 
   store.watch("jobs", (jobs, before) => {
     const states = new Map(before.map((job) => [job.id, job.state]));
-    for (const job of jobs) if (isOver(job) && states.has(job.id) && states.get(job.id) !== job.state) ended(studio, job, claimed.delete(job.id));
+    for (const job of jobs) {
+      if (!isOver(job) || !states.has(job.id) || states.get(job.id) === job.state) continue;
+      ended(studio, job, Boolean(claims.get(job.id)?.()));
+      claims.delete(job.id);
+    }
   });
 }
 

@@ -44,7 +44,7 @@ function card(studio, method, isChosen, use) {
     method.reference ? el("p.ls-help", {}, method.reference) : null,
     method.setup ? el("p.ls-help", {}, t("method.setup", { setup: method.setup })) : null,
     el("footer.ls-card-foot", {},
-      el("button.ls-button", { type: "button", class: isChosen ? "" : "is-primary", autofocus: isChosen, onclick: use }, t("method.use")),
+      isChosen ? null : el("button.ls-button", { type: "button", onclick: use }, t("method.use")),
       method.missing.length ? weightsButton(studio, method) : null));
 }
 

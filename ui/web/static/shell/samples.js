@@ -16,7 +16,7 @@ export function sampleList(label, chosen) {
 }
 
 function tile(sample, label, chosen) {
-  const name = t(`sample.${sample.id}`, {}, sample.name);
+  const name = t(`catalogue.sample.${sample.id}`, {}, sample.name);
   return el("button.ls-sample", { type: "button", title: label(name), "aria-label": label(name), onclick: () => chosen(sample) },
     el("img", { src: served(sample.thumb), alt: "", loading: "lazy", draggable: "false" }), el("span", {}, name));
 }

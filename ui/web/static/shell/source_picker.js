@@ -40,7 +40,7 @@ function parts(studio) {
     const src = address("source.png", { level: 3, of: document.id });
     return [chosen(studio, { name: document.name, extent: document, src, note: t("source.of_document") })];
   }
-  return [dropZone(studio), el("p.ls-label", {}, t("source.samples")), sampleList((name) => t("samples.use", { name }), (sample) => studio.takeSample(sample.id))];
+  return [dropZone(studio), el("p.ls-label.ls-sample-label", {}, t("source.samples")), sampleList((name) => t("samples.use", { name }), (sample) => studio.takeSample(sample.id))];
 }
 
 function chosen(studio, { name, extent, src, note = null, remove = null }) {

@@ -20,6 +20,7 @@ export function mountStage(studio) {
     card.update(shown);
     sending.update(store.get("uploading"));
     first.hidden = Boolean(store.get("document") || store.get("draft") || shown || store.get("uploading"));
+    node.parentElement.classList.toggle("is-first", !first.hidden);
   };
   for (const key of ["jobs", "document", "draft", "uploading"]) store.watch(key, draw);
   draw();
