@@ -24,7 +24,7 @@ export function openLayerMenu(studio, anchor) {
 function pageItem(studio, anchor, name) {
   const { icon, ids } = PAGES[name];
   return {
-    label: t(`layers.menu.${name}`), icon, shortcut: "›", disabled: !ids.some((id) => canRun(studio, id)),
+    label: `${t(`layers.menu.${name}`)} ›`, icon, disabled: !ids.some((id) => canRun(studio, id)),
     run: () => openPage(studio, anchor, name),
   };
 }

@@ -19,7 +19,6 @@ export function mountPointers(studio, stage, tools) {
   const current = () => tools[store.get("tool")] || {};
 
   element.addEventListener("pointerdown", (event) => {
-    element.focus({ preventScroll: true });
     if (event.pointerType === "touch") fingers.set(event.pointerId, stage.screenPointOf(event));
     if (fingers.size === 2) return beginPinch();
     if (drag || (event.button !== 0 && event.button !== 1)) return;
