@@ -178,8 +178,10 @@ def test_inline_scripts_of_the_page_are_allowed_by_their_hashes_only(client):
 
 
 def test_a_policy_counts_each_inline_script_as_it_stands():
-    page = b"""<SCRIPT>one</SCRIPT><script src="a.js"></script><script type="module">\n two </script>
-    <script data-src="x">one</script>"""
+    page = (
+        b'<SCRIPT>one</SCRIPT><script src="a.js"></script><script data-src="x">one</script>'
+        b'<script type="module">\n two </script>'
+    )
     policy = policy_of(page)
     for text in (b"one", b"\n two "):
         digest = base64.b64encode(hashlib.sha256(text).digest()).decode()

@@ -86,7 +86,7 @@ def _edited(session: Session, fields: Fields) -> Change:
     merge = fields.text("merge", None)
     if merge is not None and len(merge) > _MERGE_LENGTH:
         raise InvalidRequest(f"A merge key has at most {_MERGE_LENGTH} characters.")
-    label = row.label(arguments)
+    label = row.label_for(arguments)
     return session.studio.edit(
         row.bound(arguments),
         fields.paths("paths", []),

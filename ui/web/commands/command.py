@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from layerstudio.document import Document, NodePath
@@ -30,20 +30,22 @@ class Command:
 
     ``starts_again`` commands say what is to be in the end, not a step on the way: merged, each
     takes the place of the one before (see ``Studio.edit``). ``for_document`` ones take no paths.
-    ``labels`` are two where the argument ``value`` decides: for false, for true.
+    ``label`` is for any argument; ``labels`` are for single values of the argument ``labelled_by``.
     """
 
     name: str
     edit: CoreEdit
-    labels: tuple[Label, ...]
+    label: Label
     arguments: Arguments
+    labelled_by: str = ""
+    labels: Mapping[Any, Label] = field(default_factory=dict)
     starts_again: bool = False
     for_document: bool = False
 
-    def label(self, fields: Fields) -> Label:
+    def label_for(self, fields: Fields) -> Label:
         """What the history says."""
-        chooses = len(self.labels) > 1
-        return self.labels[1 if chooses and fields.any("value", False) is True else 0]
+        value = fields.any(self.labelled_by, None)
+        return self.labels.get(value, self.label) if isinstance(value, str | bool) else self.label
 
     def bound(self, fields: Fields) -> Edit:
         """The edit with its arguments; raises ``InvalidRequest`` for missing or unknown ones."""

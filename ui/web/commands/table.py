@@ -14,17 +14,23 @@ _NONE = named()
 
 
 def _row(
-    name: str,
-    edit: CoreEdit,
-    label: str | tuple[str, str],
-    arguments: Arguments = _NONE,
-    **more: Any,
+    name: str, edit: CoreEdit, label: str, arguments: Arguments = _NONE, **more: Any
 ) -> Command:
-    """``label`` is a pair where the argument ``value`` decides: for false, for true."""
-    texts = (label,) if isinstance(label, str) else label
-    keys = [name] if isinstance(label, str) else [f"{name}_off", f"{name}_on"]
-    labels = tuple(Label(text, f"history.{key}") for text, key in zip(texts, keys, strict=True))
-    return Command(name=name, edit=edit, labels=labels, arguments=arguments, **more)
+    return Command(
+        name=name, edit=edit, label=Label(label, f"history.{name}"), arguments=arguments, **more
+    )
+
+
+def _flag(name: str, edit: CoreEdit, off: str, on: str) -> Command:
+    """A command of a single argument ``value``."""
+    labels = {False: Label(off, f"history.{name}_off"), True: Label(on, f"history.{name}_on")}
+    return _row(name, edit, on, named("value"), labelled_by="value", labels=labels)
+
+
+def _choice(name: str, edit: CoreEdit, label: str, by: str, **labels: str) -> Command:
+    """A command of a single argument, ``by``, with a label for each of its values."""
+    found = {value: Label(text, f"history.{name}_{value}") for value, text in labels.items()}
+    return _row(name, edit, label, named(by), labelled_by=by, labels=found)
 
 
 def _slot(fields: Fields) -> dict[str, Any]:
@@ -35,26 +41,74 @@ def _slot(fields: Fields) -> dict[str, Any]:
     return {"parent": parse_path(to.any("parent")), "index": to.any("index")}
 
 
-_ROWS = (
+_ATTRIBUTES = (
     _row("rename", edits.rename, "Rename", named("name")),
-    _row("visible", edits.set_visible, ("Hide", "Show"), named("value")),
-    _row("lock", edits.set_locked, ("Unlock", "Lock"), named("value")),
+    _flag("visible", edits.set_visible, "Hide", "Show"),
+    _flag("lock", edits.set_locked, "Unlock", "Lock"),
     _row("opacity", edits.set_opacity, "Opacity", named("value")),
     _row("blend", edits.set_blend, "Blend mode", named("value")),
-    _row("clip", edits.set_clipped, ("Release clipping", "Clip"), named("value")),
+    _flag("clip", edits.set_clipped, "Release clipping", "Clip"),
+)
+_TREE = (
     _row("reorder", edits.reorder, "Reorder", _slot),
     _row("raise", edits.bring_forward, "Raise"),
     _row("lower", edits.send_backward, "Lower"),
-    _row("to_top", edits.bring_to_front, "To the top"),
-    _row("to_bottom", edits.send_to_back, "To the bottom"),
+    _row("to_top", edits.bring_to_front, "Bring to the top"),
+    _row("to_bottom", edits.send_to_back, "Send to the bottom"),
+    _row("group", edits.group, "Group", named(name="name")),
+    _row("ungroup", edits.ungroup, "Ungroup"),
     _row("duplicate", edits.duplicate, "Duplicate"),
     _row("delete", edits.delete, "Delete"),
+    _row("merge", edits.merge, "Merge", named(name="name")),
     _row("add_layer", edits.add_layer, "Add layer", named(name="name")),
-    _row("move", edits.move, "Move", named("dx", "dy")),
-    _row("crop_to_content", edits.crop_to_content, "Crop to content"),
     _row("fill_colour", edits.fill_colour, "Add background", named("color"), for_document=True),
 )
-COMMANDS = {row.name: row for row in _ROWS}
+_PLACE = (
+    _row("move", edits.move, "Move", named("dx", "dy")),
+    _row(
+        "transform",
+        edits.transform,
+        "Transform",
+        named("matrix", resample="resample"),
+        starts_again=True,
+    ),
+    _choice(
+        "flip",
+        edits.flip,
+        "Flip",
+        "axis",
+        horizontal="Flip horizontally",
+        vertical="Flip vertically",
+    ),
+    _row("rotate90", edits.rotate90, "Rotate", named("turns")),
+    _row("crop_to_content", edits.crop_to_content, "Crop to content"),
+)
+_ADJUSTMENTS = ("brightness", "contrast", "saturation", "hue", "temperature", "gamma", "invert")
+_PIXELS = (
+    _row(
+        "recolour", edits.recolour, "Recolour", named("color", amount="amount"), starts_again=True
+    ),
+    _row(
+        "adjust",
+        edits.adjust,
+        "Adjust",
+        named(**{name: name for name in _ADJUSTMENTS}),
+        starts_again=True,
+    ),
+    _choice(
+        "mask",
+        edits.change_mask,
+        "Mask",
+        "action",
+        add="Add mask",
+        remove="Remove mask",
+        apply="Apply mask",
+        invert="Invert mask",
+        enable="Switch mask on",
+        disable="Switch mask off",
+    ),
+)
+COMMANDS = {row.name: row for row in (*_ATTRIBUTES, *_TREE, *_PLACE, *_PIXELS)}
 
 
 def command(name: str) -> Command:
