@@ -7,6 +7,7 @@ colours are sRGB as "#rrggbb", and a bad argument, a path to nothing or a locked
 """
 
 from layerstudio.edits.adding import add_layer, fill_colour
+from layerstudio.edits.adjust import adjust
 from layerstudio.edits.arrange import (
     bring_forward,
     bring_to_front,
@@ -24,19 +25,26 @@ from layerstudio.edits.attributes import (
     set_opacity,
     set_visible,
 )
+from layerstudio.edits.brush import brush
+from layerstudio.edits.canvas import resize_canvas, trim
 from layerstudio.edits.editing import Edited
 from layerstudio.edits.grouping import group, ungroup
 from layerstudio.edits.masks import change_mask
 from layerstudio.edits.merging import merge
 from layerstudio.edits.moving import crop_to_content, move
 from layerstudio.edits.paths import dotted, parse_path
+from layerstudio.edits.recolour import recolour
+from layerstudio.edits.shadow import add_shadow
 from layerstudio.edits.transform import flip, rotate90, transform
 
 __all__ = [
     "Edited",
     "add_layer",
+    "add_shadow",
+    "adjust",
     "bring_forward",
     "bring_to_front",
+    "brush",
     "change_mask",
     "crop_to_content",
     "delete",
@@ -48,8 +56,10 @@ __all__ = [
     "merge",
     "move",
     "parse_path",
+    "recolour",
     "rename",
     "reorder",
+    "resize_canvas",
     "rotate90",
     "send_backward",
     "send_to_back",
@@ -59,5 +69,6 @@ __all__ = [
     "set_opacity",
     "set_visible",
     "transform",
+    "trim",
     "ungroup",
 ]

@@ -23,9 +23,7 @@ def reorder(document: Document, paths: Sequence[NodePath], parent: NodePath, ind
     check_unlocked(document, moved)
     slots = len(children_at(document, parent))
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index <= slots:
-        raise InvalidRequest(
-            f"There is no place {index!r} to move to: places go from 0 to {slots}."
-        )
+        raise InvalidRequest(f"There is no such place to move to: places go from 0 to {slots}.")
     if any(parent[: len(path)] == path for path in moved):
         raise InvalidRequest("A group cannot be moved into itself.")
     check_open(document, parent)

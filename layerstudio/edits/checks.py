@@ -20,9 +20,9 @@ MOST_PIXELS = 200_000_000
 def number(value: object, name: str, least: float, most: float) -> float:
     """``value`` as a float in [least, most]; raises ``InvalidRequest`` for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidRequest(f"{name} must be a number, not {str(value)[:40]!r}.")
+        raise InvalidRequest(f"{name} must be a number.")
     if not least <= value <= most:  # so is NaN
-        raise InvalidRequest(f"{name} must be from {least:,g} to {most:,g}, not {value:g}.")
+        raise InvalidRequest(f"{name} must be from {least:,g} to {most:,g}.")
     return float(value)
 
 
@@ -33,14 +33,14 @@ def pixels(value: object, name: str, least: float = -FARTHEST, most: float = FAR
 
 def flag(value: object, name: str) -> bool:
     if not isinstance(value, bool):
-        raise InvalidRequest(f"{name} must be true or false, not {value!r}.")
+        raise InvalidRequest(f"{name} must be true or false.")
     return value
 
 
 def choice(value: object, name: str, choices: Iterable[str]) -> str:
     known = list(choices)
     if not isinstance(value, str) or value not in known:
-        raise InvalidRequest(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+        raise InvalidRequest(f"{name} must be one of {', '.join(known)}.")
     return value
 
 
@@ -53,9 +53,7 @@ def node_name(value: object) -> str:
 
 
 def blend_mode(value: object) -> BlendMode:
-    if value not in set(BlendMode):
-        raise InvalidRequest(f"There is no blend mode {value!r}.")
-    return BlendMode(value)
+    return BlendMode(choice(value, "The blend mode", BlendMode))
 
 
 def affordable(bounds: Bounds, what: str) -> Bounds:

@@ -18,7 +18,7 @@ def parse_colour(text: str) -> Colour:
     """``"#ff8000"`` as (255, 128, 0); raises ``InvalidRequest`` for anything else."""
     match = _HEX.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise InvalidRequest(f"{text!r} is not a colour.", advice="Colours look like #ff8000.")
+        raise InvalidRequest("This is not a colour.", advice="Colours look like #ff8000.")
     red, green, blue = bytes.fromhex(match[1])
     return red, green, blue
 

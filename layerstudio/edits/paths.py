@@ -15,7 +15,7 @@ def parse_path(text: str) -> NodePath:
     """``"2.0"`` as ``(2, 0)``; ``""`` is the root. Raises ``InvalidRequest`` for anything else."""
     if not isinstance(text, str) or (text and not _DOTTED.fullmatch(text)):
         raise InvalidRequest(
-            f"{text!r} is not the path of a layer.", advice="Paths are numbers such as 2 or 2.0."
+            "This is not the path of a layer.", advice="Paths are numbers such as 2 or 2.0."
         )
     return tuple(map(int, text.split("."))) if text else ()
 

@@ -43,7 +43,7 @@ def flip(document: Document, paths: Sequence[NodePath], axis: str) -> Edited:
 def rotate90(document: Document, paths: Sequence[NodePath], turns: int) -> Edited:
     """``turns`` (1, 2 or 3) quarters clockwise about the middle of the selection's bounds."""
     if isinstance(turns, bool) or turns not in (1, 2, 3):
-        raise InvalidRequest(f"Turns are 1, 2 or 3 quarters, not {str(turns)[:40]}.")
+        raise InvalidRequest("Turns are 1, 2 or 3 quarters.")
     return _transformed(document, paths, turn_about(_bounds(document, paths), turns))
 
 
