@@ -19,8 +19,6 @@ from layerstudio.progress import CancelToken, Progress, ProgressCallback
 from layerstudio.ui.web.bodies import Fields
 from layerstudio.ui.web.jobs.job import JobFile
 
-_MOST_FORMATS = len(FORMATS)
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -88,6 +86,7 @@ def format_views() -> list[dict[str, Any]]:
 
 def formats_of(given: Sequence[Any]) -> tuple[str, ...]:
     """Ids as suffixes, each once; raises ``InvalidRequest`` for unknown ones and for none."""
+    given = [given] if isinstance(given, str) else given
     ids = [str(id).lower().removeprefix(".") for id in given]
     unknown = [id for id in ids if id not in _FACTS]
     if unknown or not ids:

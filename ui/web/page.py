@@ -7,19 +7,17 @@ editor is ``ui/web/static``. Nothing on the page comes from another host.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layerstudio.ui.web.login import auth_dependency
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import gradio as gr
     from fastapi import FastAPI
 
     from layerstudio.ui.web.options import WebOptions
-
-# Resolved, because an editable install links to files one by one, and links are not served.
-STATIC = Path(__file__).resolve().with_name("static")
 
 # Read by Gradio when it is imported: no reports of use, no look for a newest version.
 _QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -50,7 +48,7 @@ def mount(app: FastAPI, options: WebOptions) -> None:
 
     gr.mount_gradio_app(
         app,
-        _blocks(app, options),
+        _blocks(app, options, cache),
         path="/",
         server_name=options.host,
         server_port=options.port,
@@ -68,8 +66,10 @@ def mount(app: FastAPI, options: WebOptions) -> None:
     )
 
 
-def _blocks(app: FastAPI, options: WebOptions) -> gr.Blocks:
+def _blocks(app: FastAPI, options: WebOptions, cache: Path) -> gr.Blocks:
     import gradio as gr
+
+    from layerstudio.ui.web import endpoints
 
     with gr.Blocks(
         title="LayerStudio", analytics_enabled=False, fill_width=True, delete_cache=(600, _OLD_S)
@@ -77,5 +77,6 @@ def _blocks(app: FastAPI, options: WebOptions) -> gr.Blocks:
         # A bare element, which main.js looks for. Gradio's HTML component would compile its content
         # as code, for which the page's policy would have to allow eval().
         gr.Column(elem_id="studio")
+        endpoints.add(app, options, cache)
     blocks.queue(default_concurrency_limit=8, max_size=64)
     return blocks
