@@ -62,15 +62,20 @@ def drawn() -> Document:
     """Five nodes: background, a group of two, a masked layer, text, one partly off the canvas."""
     place = Bounds(20, 5, 17, 12)
     mask = Mask(place, noise(place, 9)[..., 0], outside=0)
-    text = TextContent("Hello", "Sans", 9.0, (1, 2, 3), Bounds(4, 30, 25, 11))
-    pair = (layer("left", Bounds(3, 7, 11, 13), 1), layer("right", Bounds(9, 11, 15, 9), 2))
+    text = TextContent("Hello", "Sans", 9.0, (1, 2, 3), Bounds(24, 10, 31, 27))
+    left = layer("left", Bounds(3, 7, 11, 13), 1).pixels.copy()
+    left[:2, :, 3] = 0
+    pair = (
+        Layer("left", Bounds(3, 7, 11, 13), left),
+        layer("right", Bounds(9, 11, 15, 9), 2),
+    )
     return Document(
         EXTENT,
         (
-            layer("ground", Bounds.full(EXTENT), 3, role=Role.BACKGROUND),
+            layer("ground", Bounds(2, 3, 59, 44), 3, role=Role.BACKGROUND),
             Group("pair", pair),
             layer("masked", place, 4, mask=mask),
-            layer("words", Bounds(4, 30, 25, 11), 5, text=text, role=Role.TEXT),
+            layer("words", Bounds(24, 10, 31, 27), 5, text=text, role=Role.TEXT),
             layer("edge", Bounds(50, 33, 19, 21), 6, blend=BlendMode.MULTIPLY),
         ),
         metadata={"recomposition_max_error": "0.002"},

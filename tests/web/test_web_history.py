@@ -142,7 +142,7 @@ def test_undo_brings_back_the_very_document_with_its_selection():
     assert made.selection == ((3,),)
     change = made.undo()
     assert made.document is first and made.selection == ((2,),)
-    assert change.dirty == Bounds(4, 30, 29, 11)
+    assert change.dirty == Bounds(24, 10, 35, 27)
     made.redo()
     assert made.document is second and made.selection == ((3,),)
     for nothing in (made.redo, lambda: made.jump(7), lambda: made.jump(-1)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from layerstudio import edits
@@ -27,10 +28,18 @@ def _flag(name: str, edit: CoreEdit, off: str, on: str) -> Command:
     return _row(name, edit, on, named("value"), labelled_by="value", labels=labels)
 
 
-def _choice(name: str, edit: CoreEdit, label: str, by: str, **labels: str) -> Command:
-    """A command of a single argument, ``by``, with a label for each of its values."""
+def _choice(
+    name: str,
+    edit: CoreEdit,
+    label: str,
+    by: str,
+    *,
+    labels: Mapping[str, str],
+    arguments: Arguments | None = None,
+) -> Command:
+    """A command with a label for each value of its argument ``by``, its only one by default."""
     found = {value: Label(text, f"history.{name}_{value}") for value, text in labels.items()}
-    return _row(name, edit, label, named(by), labelled_by=by, labels=found)
+    return _row(name, edit, label, arguments or named(by), labelled_by=by, labels=found)
 
 
 def _slot(fields: Fields) -> dict[str, Any]:
@@ -61,7 +70,13 @@ _TREE = (
     _row("delete", edits.delete, "Delete"),
     _row("merge", edits.merge, "Merge", named(name="name")),
     _row("add_layer", edits.add_layer, "Add layer", named(name="name")),
-    _row("fill_colour", edits.fill_colour, "Add background", named("color"), for_document=True),
+    _row(
+        "fill_colour",
+        edits.fill_colour,
+        "Add background",
+        named("color", name="name"),
+        for_document=True,
+    ),
 )
 _PLACE = (
     _row("move", edits.move, "Move", named("dx", "dy")),
@@ -77,11 +92,18 @@ _PLACE = (
         edits.flip,
         "Flip",
         "axis",
-        horizontal="Flip horizontally",
-        vertical="Flip vertically",
+        labels={"horizontal": "Flip horizontally", "vertical": "Flip vertically"},
     ),
     _row("rotate90", edits.rotate90, "Rotate", named("turns")),
     _row("crop_to_content", edits.crop_to_content, "Crop to content"),
+    _row(
+        "canvas",
+        edits.resize_canvas,
+        "Canvas size",
+        named("width", "height", x="x", y="y"),
+        for_document=True,
+    ),
+    _row("trim", edits.trim, "Trim", for_document=True),
 )
 _ADJUSTMENTS = ("brightness", "contrast", "saturation", "hue", "temperature", "gamma", "invert")
 _PIXELS = (
@@ -95,17 +117,34 @@ _PIXELS = (
         named(**{name: name for name in _ADJUSTMENTS}),
         starts_again=True,
     ),
+    _row(
+        "shadow",
+        edits.add_shadow,
+        "Shadow",
+        named("dx", "dy", "blur", color="color", opacity="opacity"),
+        starts_again=True,
+    ),
+    _choice(
+        "brush",
+        edits.brush,
+        "Brush",
+        "mode",
+        arguments=named("mode", "points", "radius", hardness="hardness", strength="strength"),
+        labels={"erase": "Erase", "restore": "Restore"},
+    ),
     _choice(
         "mask",
         edits.change_mask,
         "Mask",
         "action",
-        add="Add mask",
-        remove="Remove mask",
-        apply="Apply mask",
-        invert="Invert mask",
-        enable="Switch mask on",
-        disable="Switch mask off",
+        labels={
+            "add": "Add mask",
+            "remove": "Remove mask",
+            "apply": "Apply mask",
+            "invert": "Invert mask",
+            "enable": "Switch mask on",
+            "disable": "Switch mask off",
+        },
     ),
 )
 COMMANDS = {row.name: row for row in (*_ATTRIBUTES, *_TREE, *_PLACE, *_PIXELS)}
