@@ -60,6 +60,10 @@ def test_all_there_is_and_points(taken_apart):
     assert error_of(pointed) <= 1 / 255 + 1e-6
 
 
+# PyMatting is compiled when it is first called, for a minute: once, in one process of the tests.
+COMPILES = pytest.mark.xdist_group("pymatting")
+
+
 @pytest.mark.parametrize("deep", [False, True])
 def test_depth_and_alpha_are_kept(taken_apart, things_rgba, deep):
     pixels = things_rgba.astype(np.uint16) * 257 if deep else things_rgba
@@ -90,8 +94,8 @@ def test_the_raw_answer(taken_apart):
         pytest.param(
             {"matte": "birefnet-lite"}, ("sam-vit-b", "birefnet-lite"), marks=pytest.mark.slow
         ),  # it looks at 1024 x 1024 pixels, at toy width too
-        ({"matte": "closed-form"}, ("sam-vit-b",)),
-        ({"foreground": "closed-form-colours"}, ("sam-vit-b",)),
+        pytest.param({"matte": "closed-form"}, ("sam-vit-b",), marks=COMPILES),
+        pytest.param({"foreground": "closed-form-colours"}, ("sam-vit-b",), marks=COMPILES),
         ({"complete": "lama"}, ("sam-vit-b", "big-lama")),
     ],
 )
