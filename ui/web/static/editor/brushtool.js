@@ -7,7 +7,7 @@ import { DragPreview } from "./preview.js";
 import { lockedOf } from "./selection.js";
 import { registerShortcuts } from "./shortcuts.js";
 import { drawStroke, erased } from "./stroke.js";
-import { colours } from "./theme.js";
+import { MARK } from "./theme.js";
 
 export const LEAST_SIZE = 1;
 export const MOST_SIZE = 1000;
@@ -141,7 +141,7 @@ function paintMark(context, viewport, { points, radius, mode }) {
   const layer = new OffscreenCanvas(context.canvas.width, context.canvas.height);
   const paint = layer.getContext("2d");
   paint.setTransform(context.getTransform());
-  drawStroke(paint, points, radius, mode === "restore" ? colours().good : colours().danger);
+  drawStroke(paint, points, radius, mode === "restore" ? MARK.good : MARK.bad);
   context.resetTransform();
   context.drawImage(layer, 0, 0); // as one, so that crossings are no darker
   context.restore();

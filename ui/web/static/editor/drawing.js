@@ -1,6 +1,6 @@
 // What both canvases of the stage draw with: checkerboard, frames, labels.
 
-import { colours } from "./theme.js";
+import { colours, MARK } from "./theme.js";
 
 const CHECK = 8; // CSS pixels
 
@@ -21,13 +21,13 @@ export function checkerboard(context, [x, y, w, h]) {
 }
 
 /** A closed line through points of the screen, readable on any picture. */
-export function outline(context, points, { width = 1.5, dash = [], colour = colours().accent } = {}) {
+export function outline(context, points, { width = 1.5, dash = [], colour = MARK.main } = {}) {
   context.beginPath();
   points.forEach(({ x, y }, index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
   context.closePath();
   context.setLineDash(dash);
   context.lineWidth = width + 1.5;
-  context.strokeStyle = "rgb(255 255 255 / 0.65)";
+  context.strokeStyle = "rgb(255 255 255 / 0.8)";
   context.stroke();
   context.lineWidth = width;
   context.strokeStyle = colour;
@@ -36,7 +36,7 @@ export function outline(context, points, { width = 1.5, dash = [], colour = colo
 }
 
 /** A straight line across the screen. */
-export function line(context, from, to, colour = colours().accent, width = 1) {
+export function line(context, from, to, colour = MARK.main, width = 1) {
   context.beginPath();
   context.moveTo(from.x, from.y);
   context.lineTo(to.x, to.y);
@@ -46,7 +46,7 @@ export function line(context, from, to, colour = colours().accent, width = 1) {
 }
 
 /** A small sign with text, its top left corner at a point, kept within the screen. */
-export function sign(context, text, { x, y }, { within, fill = colours().accent, ink = colours().accentText } = {}) {
+export function sign(context, text, { x, y }, { within, fill = MARK.main, ink = MARK.ink } = {}) {
   context.font = "500 12px system-ui, sans-serif";
   const width = Math.min(260, context.measureText(text).width + 14);
   const height = 22;
@@ -72,10 +72,10 @@ export function disc(context, { x, y }, text, fill, ring = false) {
   context.fillStyle = fill;
   context.fill();
   context.lineWidth = ring ? 3 : 1.5;
-  context.strokeStyle = "#ffffff";
+  context.strokeStyle = MARK.ink;
   context.stroke();
   context.font = "600 11px system-ui, sans-serif";
-  context.fillStyle = "#ffffff";
+  context.fillStyle = MARK.ink;
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.fillText(text, x, y + 0.5);

@@ -19,6 +19,7 @@ import { optionsBar } from "./optionsbar.js";
 import { mountPointers } from "./pointers.js";
 import { propertiesPanel } from "./properties.js";
 import { selectTool } from "./selecttool.js";
+import { splitter } from "./splitter.js";
 import { mountToolStrip } from "./toolstrip.js";
 import { mountZoomControl } from "./zoomcontrol.js";
 
@@ -42,7 +43,8 @@ export function mountEditor(studio) {
   mountCompare(studio, stage);
   mountExploded(studio, stage);
   studio.regions.canvas.append(optionsBar(studio, stage, options, marks), stage.element);
-  studio.regions.layers.append(layerPanel(studio), sidePanel(studio, options));
+  const [layers, side] = [layerPanel(studio), sidePanel(studio, options)];
+  studio.regions.layers.append(layers, splitter(studio.regions.layers, layers, side, t("layers.split")), side);
   mountZoomControl(studio, stage.viewport);
   const { viewport } = stage;
   studio.editor = {

@@ -37,13 +37,14 @@ export function mountExploded(studio, stage) {
     const document = store.get("document");
     if (layer.hidden || !document) return;
     const { width, height } = stage.viewport;
-    const scale = (Math.min(width / document.width, height / document.height) * 0.62);
     const sheets = [...scene.children];
-    const middle = (sheets.length - 2) / 2;
-    const gap = (view.spread * 8) / Math.max(8, sheets.length);
-    scene.style.transform = `translate(${width / 2}px, ${height / 2}px) rotateX(${view.tilt}deg) rotateZ(${view.turn}deg) scale(${scale}) translate(${-document.width / 2}px, ${-document.height / 2}px)`;
+    const depth = sheets.length > 2 ? (view.spread / 100) * 0.5 * height : 0;
+    const scale = scaleWithin(document, view, { width: 0.76 * width, height: 0.66 * height, depth });
+    scene.style.transform = `translate(${width / 2}px, ${height * 0.48}px) rotateX(${view.tilt}deg) rotateZ(${view.turn}deg) scale(${scale}) translate(${-document.width / 2}px, ${-document.height / 2}px)`;
     sheets.forEach((sheet, index) => {
-      sheet.style.transform = `translateZ(${((index - 1 - middle) * gap) / scale}px)`;
+      // The floor lies just below the lowest layer.
+      const share = (Math.max(0, index - 1) / Math.max(1, sheets.length - 2) - 0.5) * depth - (index ? 0 : 2);
+      sheet.style.transform = `translateZ(${share / scale}px)`;
     });
   });
 
@@ -141,6 +142,16 @@ export function mountExploded(studio, stage) {
   registerShortcuts(studio, [
     { keys: "E", label: "keys.exploded", section: "keys.view", when: () => store.get("document"), run: () => store.set({ exploded: !store.get("exploded"), compare: null }) },
   ]);
+}
+
+/** How large the canvas may be so that the turned stack, `depth` high, fits; perspective left aside. */
+function scaleWithin(opened, { tilt, turn }, { width, height, depth }) {
+  const [tilted, turned] = [tilt, turn].map((degrees) => (degrees * Math.PI) / 180);
+  const [sin, cos] = [Math.abs(Math.sin(turned)), Math.abs(Math.cos(turned))];
+  const across = opened.width * cos + opened.height * sin;
+  const down = (opened.width * sin + opened.height * cos) * Math.cos(tilted);
+  const room = Math.max(height * 0.25, height - depth * Math.sin(tilted));
+  return Math.min(width / across, room / Math.max(1, down));
 }
 
 function shownLayers(nodes) {

@@ -3,10 +3,9 @@
 import { disc, outline, sign } from "./drawing.js";
 import { clamp, corners, distance, spanned } from "./geometry.js";
 import { registerShortcuts } from "./shortcuts.js";
+import { MARK } from "./theme.js";
 
 const REACH = 12; // CSS pixels around a mark
-const INCLUDED = "#1b6e3c"; // both carry white ink, on any picture
-const EXCLUDED = "#b3261e";
 const LEAST = 4; // CSS pixels of a box: less was a click
 
 /** The marks of `store.hints` and which of them is chosen; tools, bar and keys share it. */
@@ -80,8 +79,8 @@ export class Marks {
     if (this.drawn) paintBox(this.drawn, `${Math.round(this.drawn[2])} × ${Math.round(this.drawn[3])}`, 1.5);
     const paintPoint = (kind, fill, prefix) => ([x, y], index) =>
       disc(context, viewport.toScreen({ x, y }), `${prefix}${index + 1}`, fill, is(kind, index));
-    points.forEach(paintPoint("points", INCLUDED, ""));
-    excluded.forEach(paintPoint("excluded", EXCLUDED, "−"));
+    points.forEach(paintPoint("points", MARK.good, ""));
+    excluded.forEach(paintPoint("excluded", MARK.bad, "−"));
   }
 }
 

@@ -19,21 +19,27 @@ export function layerPanel(studio) {
   const node = el("section.ls-layer-panel", { "aria-label": t("layers.label") },
     el("header.ls-panel-head", {}, el("h2", {}, t("layers.title")), moreButton(studio)),
     blending(studio), empty, studio.layerTree.element, foot(studio));
-  const draw = (document) => {
-    node.classList.toggle("is-empty", !document);
-    empty.hidden = Boolean(document?.nodes.length);
-    empty.textContent = t(document ? "layers.none" : "layers.empty");
+  const draw = () => {
+    const document = studio.store.get("document");
+    const draft = studio.store.get("draft");
+    const listed = !draft && document?.nodes.length > 0;
+    node.classList.toggle("is-empty", !document || Boolean(draft));
+    studio.layerTree.element.hidden = !listed;
+    empty.hidden = listed;
+    empty.textContent = t(draft ? "layers.draft" : document ? "layers.none" : "layers.empty");
   };
   studio.store.watch("document", draw);
-  draw(studio.store.get("document"));
+  studio.store.watch("draft", draw);
+  draw();
   return node;
 }
 
 function moreButton(studio) {
   const button = iconButton("more", t("layers.more"), () => openLayerMenu(studio, button), { class: "is-small", "aria-haspopup": "menu" });
-  const draw = (document) => (button.disabled = !document?.selection.length);
+  const draw = () => (button.disabled = Boolean(studio.store.get("draft")) || !studio.store.get("document")?.selection.length);
   studio.store.watch("document", draw);
-  draw(studio.store.get("document"));
+  studio.store.watch("draft", draw);
+  draw();
   return button;
 }
 

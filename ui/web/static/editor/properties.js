@@ -4,6 +4,7 @@ import { el, icon, iconButton } from "../dom.js";
 import { t } from "../i18n.js";
 import { selected } from "../store.js";
 import { ACTIONS, canRun, hintOf, labelOf, run } from "./actions.js";
+import { canvasPanel } from "./canvasprops.js";
 import { centre, rotation, scaling } from "./geometry.js";
 import { numberField, sliderField } from "./inputs.js";
 import { lockedOf, selectionBounds } from "./selection.js";
@@ -14,12 +15,15 @@ const FAR = 100000;
 export function propertiesPanel(studio, options) {
   const parts = [summary(studio), transformPart(studio, options), actionPart(studio, "props.turn", ["flip_horizontal", "flip_vertical", "rotate_ccw", "rotate_cw", "crop"], true),
     recolourPart(studio), maskPart(studio), actionPart(studio, "props.work", ["split", "matte", "fill", "replace", "shadow", "regenerate", "export"])];
+  const canvas = canvasPanel(studio);
   const none = el("p.ls-panel-empty", {}, t("props.none"));
-  const body = el("div.ls-props", {}, none, ...parts.map((part) => part.node));
+  const body = el("div.ls-props", {}, none, canvas.node, ...parts.map((part) => part.node));
   const draw = () => {
-    const document = studio.store.get("document");
-    const nodes = studio.store.get("draft") ? [] : selected(document);
-    none.hidden = nodes.length > 0;
+    const document = studio.store.get("draft") ? null : studio.store.get("document");
+    const nodes = selected(document);
+    none.hidden = Boolean(document);
+    canvas.node.hidden = !document || nodes.length > 0;
+    if (document) canvas.show(document);
     for (const part of parts) {
       part.node.hidden = nodes.length === 0;
       if (nodes.length) part.show(nodes, document);

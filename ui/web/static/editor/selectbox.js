@@ -5,7 +5,7 @@ import { line, outline, sign } from "./drawing.js";
 import { corners, IDENTITY } from "./geometry.js";
 import { boxOnScreen, handlePoints } from "./handles.js";
 import { lockedOf, selectionBounds } from "./selection.js";
-import { colours } from "./theme.js";
+import { MARK } from "./theme.js";
 
 const GUIDE = "#ff3d81"; // seen on most pictures
 
@@ -42,16 +42,15 @@ function paintHover(context, viewport, node) {
 }
 
 function paintHandles(context, points) {
-  const { accent } = colours();
-  line(context, points.n, points.rotate, accent, 1.5);
+  line(context, points.n, points.rotate, MARK.main, 1.5);
   for (const [name, { x, y }] of Object.entries(points)) {
     context.beginPath();
     if (name === "rotate") context.arc(x, y, 5, 0, 2 * Math.PI);
     else context.roundRect(x - 4.5, y - 4.5, 9, 9, 1.5);
-    context.fillStyle = "#ffffff";
+    context.fillStyle = MARK.ink;
     context.fill();
     context.lineWidth = 1.5;
-    context.strokeStyle = accent;
+    context.strokeStyle = MARK.main;
     context.stroke();
   }
 }

@@ -1,9 +1,10 @@
 // Colours of the tokens for what is drawn on a canvas.
 
-const NAMES = {
-  accent: "--ls-accent", accentText: "--ls-accent-text", checkA: "--ls-check-a", checkB: "--ls-check-b", surround: "--ls-surround",
-  line: "--ls-line", text: "--ls-text", panel: "--ls-panel", danger: "--ls-danger", good: "--ls-good",
-};
+const NAMES = { checkA: "--ls-check-a", checkB: "--ls-check-b", line: "--ls-line" };
+
+// Marks lie on pictures, not on panels: the same in both themes, and with white around or in them.
+export const MARK = { main: "#4b46e5", good: "#1b6e3c", bad: "#b3261e", ink: "#ffffff" };
+
 let known = null;
 const watchers = new Set();
 
