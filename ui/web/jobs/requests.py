@@ -38,6 +38,8 @@ def generate_request(data: Mapping[str, Any], options: WebOptions) -> GenerateRe
 
 def _cleaned(data: Mapping[str, Any]) -> dict[str, Any]:
     """Recipes of our own files come back with what a run filled in, which is left out."""
+    if not isinstance(data, Mapping):
+        raise InvalidRequest("A request is a JSON object.")
     return {key: value for key, value in data.items() if key not in _NOT_FROM_A_PAGE}
 
 
