@@ -28,14 +28,15 @@ _MAX_BLUR = 4.0  # pixels
 @dataclass(frozen=True, eq=False)
 class Plate:
     """``bare`` (h, w, 3) is the photograph without veils, interpolated where ``drawn`` (h, w)
-    things and their rims hide it; ``backdrop`` the same under its veils; ``lines`` are the text
-    found on it."""
+    things and their rims hide it; ``backdrop`` the same under its veils and ``shadows``; ``lines``
+    are the text found on it."""
 
     bare: F32
     backdrop: F32
     drawn: NDArray[np.bool_]
     veils: tuple[Element, ...]
     lines: tuple[Line, ...]
+    shadows: tuple[Element, ...] = ()
 
 
 def find_plate(analysis: Analysis) -> Plate:
@@ -64,6 +65,8 @@ def completed(plate: Plate, rgb: U8, hole: NDArray[np.bool_], *, noise: float, s
     with its own texture."""
     source = rgb.astype(np.float32)
     hole = hole.copy()
+    for shadow in reversed(plate.shadows):
+        unveiled(source, shadow)
     for veil in reversed(plate.veils):
         _take_off(source, veil, hole, noise)
     shown = cv2.convertScaleAbs(source)

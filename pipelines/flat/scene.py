@@ -27,6 +27,7 @@ from layerstudio.pipelines.flat.analysis import (
 from layerstudio.pipelines.flat.background import find_background
 from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.grounds import find_grounds
+from layerstudio.pipelines.flat.guide import Guide
 from layerstudio.pipelines.flat.lettering import Lettering, blocks_to_lettering, find_lettering
 from layerstudio.pipelines.flat.objects import find_drawings
 from layerstudio.pipelines.flat.panels import find_panels
@@ -54,6 +55,7 @@ class _Scene:
     backdrop: F32
     elements: list[Element]
     plate: Plate | None = None
+    guide: Guide | None = None
     edges: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
 
     def add(self, element: Element) -> None:
@@ -66,10 +68,14 @@ def find_elements(
     *,
     lossy: bool,
     seed: int = 0,
+    guide: Guide | None = None,
     progress: ProgressCallback = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> list[Element]:
-    """The picture (h, w, 3) as elements bottom to top, the background first."""
+    """The picture (h, w, 3) as elements bottom to top, the background first.
+
+    ``guide`` is asked before the rules where it knows better.
+    """
     cancel = cancel or CancelToken()
 
     def step(stage: str, fraction: float) -> None:
@@ -79,7 +85,7 @@ def find_elements(
     step("measuring", 0.0)
     analysis = analyse(rgb, lossy=lossy)
     step("background", 0.1)
-    scene = _with_background(analysis)
+    scene = _with_background(analysis, guide)
     step("panels", 0.2)
     panels, scene.edges = find_panels(analysis, scene.backdrop)
     scene.elements += panels
@@ -94,6 +100,8 @@ def find_elements(
     drawings = _drawings(scene, foreground, ink, letters)
     if scene.plate is not None:
         drawings = _plainly_drawn(scene, drawings, letters)
+    if guide is not None:
+        drawings = guide.parted(analysis, drawings)
     scene.elements += drawings + [item.element for item in letters]
     step("hidden parts", 0.8)
     _complete_photograph(scene, seed)
@@ -101,17 +109,19 @@ def find_elements(
     return scene.elements
 
 
-def _with_background(analysis: Analysis) -> _Scene:
+def _with_background(analysis: Analysis, guide: Guide | None) -> _Scene:
     full = Bounds.full(analysis.extent)
     opaque = np.ones(analysis.extent.shape, np.float32)
     background = find_background(analysis)
     if background.shade is not None:
         backdrop = background.render(full)
-        element = Element(Role.BACKGROUND, full, opaque, backdrop.copy(), background.kind)
-        return _Scene(analysis, backdrop, [element])
-    plate = find_plate(analysis)
+        if guide is None or not guide.is_photograph(analysis, backdrop):
+            element = Element(Role.BACKGROUND, full, opaque, backdrop.copy(), background.kind)
+            return _Scene(analysis, backdrop, [element], guide=guide)
+    plate = find_plate(analysis) if guide is None else guide.plate(analysis)
     element = Element(Role.BACKGROUND, full, opaque, plate.bare, "photograph")
-    return _Scene(analysis, plate.backdrop, [element, *plate.veils], plate)
+    elements = [element, *plate.veils, *plate.shadows]
+    return _Scene(analysis, plate.backdrop, elements, plate, guide)
 
 
 def _lay_grounds(scene: _Scene) -> None:
@@ -127,6 +137,8 @@ def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
     Returns the soft darkness (h, w) that no shadow has explained.
     """
     soft = soft_darkness(scene.analysis, scene.backdrop)
+    if scene.guide is not None:
+        soft = scene.guide.believed_shadow(soft)
     if soft.any():
         foreground = _foreground(scene, soft)
         for caster in find_drawings(scene.analysis, scene.backdrop, foreground):
@@ -206,6 +218,13 @@ def _plainly_drawn(
     design: then few and large drawings are believed, and no shadows without them.
     """
     total = scene.analysis.extent.pixel_count
+    guide = scene.guide
+    if guide is not None:
+        return [
+            item
+            for item in drawings
+            if item.alpha.sum() >= _MIN_ON_PHOTOGRAPH * total and guide.is_drawn(item)
+        ]
     large = [item for item in drawings if item.alpha.sum() >= _MIN_ON_PHOTOGRAPH * total]
     designed = letters or any(item.role is Role.SHAPE for item in scene.elements)
     if designed:
@@ -222,8 +241,9 @@ def _complete_photograph(scene: _Scene, seed: int) -> None:
         return
     background, *others = scene.elements
     hole = np.zeros(scene.analysis.extent.shape, bool)
+    translucent = (*scene.plate.veils, *scene.plate.shadows)
     for element in others:
-        if not any(element is veil for veil in scene.plate.veils):
+        if not any(element is veil for veil in translucent):
             hole[element.bounds.slices] |= element.alpha > 0
     background.colour = completed(
         scene.plate, scene.analysis.rgb, dilate(hole, 1), noise=scene.analysis.noise, seed=seed

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 
 from layerstudio.color import F32, U8, channel_max
 from layerstudio.document import Role
-from layerstudio.geometry import Bounds
+from layerstudio.geometry import Bounds, Extent
 from layerstudio.ops.unblend import project_alpha
 from layerstudio.pipelines.flat.analysis import (
     Analysis,
@@ -168,6 +168,34 @@ def shadow_of(
     if not alpha.any():
         return None
     colour = np.broadcast_to(np.float32(tint), (*alpha.shape, 3))
+    return Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
+
+
+def fitted_shadow(
+    seen: F32,
+    soft: NDArray[np.bool_],
+    hidden: NDArray[np.bool_],
+    caster: Element,
+    most_error: float = _MAX_FIT_ERROR,
+) -> Element | None:
+    """The black drop shadow beneath ``caster`` of which the opacity ``seen`` (h, w) is known where
+    ``hidden`` (h, w) is False; None where no ``soft`` pixel touches the caster, or none fits."""
+    extent = Extent.of(seen)
+    reach = max(24, int(0.25 * max(caster.bounds.width, caster.bounds.height)))
+    bounds = caster.bounds.padded(min(reach, 160)).clamped(extent)
+    near = _touching(soft, caster, bounds)
+    if np.count_nonzero(near) < _MIN_AREA:
+        return None
+    silhouette = np.zeros(bounds.extent.shape, np.float32)
+    silhouette[caster.bounds.relative_to(bounds).slices] = caster.alpha
+    known = ~hidden[bounds.slices]
+    target = np.where(near, seen[bounds.slices], 0).astype(np.float32)
+    fitted, error = _fit(silhouette, target, known & (near | ~soft[bounds.slices]))
+    alpha = fitted.cast(silhouette)
+    alpha[alpha < 1.5 / 255] = 0.0
+    if error > most_error or not alpha.any():
+        return None
+    colour = np.zeros((*alpha.shape, 3), np.float32)
     return Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
 
 

@@ -173,7 +173,7 @@ def _veil(
     inside, outside = _across(analysis.rgb, drawn, box, radius, away)
     if len(inside) < 40:
         return None
-    fit = _robust_veil(inside, outside)
+    fit = robust_veil(inside, outside)
     if fit is None:
         return None
     opacity, tint = fit
@@ -217,7 +217,7 @@ def _averaged(colours: NDArray) -> NDArray[np.float64]:
     return np.asarray(cv2.blur(colours.astype(np.float64), (1, _AVERAGED)), np.float64)
 
 
-def _robust_veil(inside: NDArray, outside: NDArray) -> tuple[float, F32] | None:
+def robust_veil(inside: NDArray, outside: NDArray) -> tuple[float, F32] | None:
     """Opacity and colour by least squares, three times without the worst misfits."""
     keep = np.ones(len(inside), bool)
     opacity, tint = 0.0, np.zeros(3)

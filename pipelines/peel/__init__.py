@@ -1,0 +1,1 @@
+"""``peel``: ``flat`` guided by a small network that ships with the package."""

@@ -1,0 +1,52 @@
+"""The guide of ``flat``'s analysis: where the network's word goes before the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from layerstudio.color import F32
+from layerstudio.pipelines.flat.analysis import Analysis, dilate, residual
+from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.flat.photograph import Plate
+from layerstudio.pipelines.peel.parting import parted
+from layerstudio.pipelines.peel.plate import guided_plate
+from layerstudio.pipelines.peel.reading import Mask, Reading
+
+_SURE = 0.8
+_MISFIT = 0.12  # share of the background that a fill must leave unexplained to be none
+_OFF = 12.0  # levels from a fill
+_DARK = 0.02  # opacity of a shadow
+_MIN_DRAWN = 0.5
+
+
+class NetworkGuide:
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+
+    def is_photograph(self, analysis: Analysis, backdrop: F32) -> bool:
+        own = self.reading
+        clear = (own.background > _SURE) & (own.veil < 1 - _SURE) & (own.shadow < _DARK)
+        if np.count_nonzero(clear) < 0.02 * clear.size:
+            return False
+        off = residual(analysis.rgb, backdrop)[clear]
+        return float((off > _OFF + analysis.tolerance).mean()) > _MISFIT
+
+    def plate(self, analysis: Analysis) -> Plate:
+        return guided_plate(analysis, self.reading)
+
+    def believed_shadow(self, soft: Mask) -> Mask:
+        return soft & dilate(self.reading.shadow > _DARK, 3)
+
+    def parted(self, analysis: Analysis, drawings: Sequence[Element]) -> list[Element]:
+        made: list[Element] = []
+        for drawing in drawings:
+            made += parted(analysis, drawing, self.reading)
+        return made
+
+    def is_drawn(self, drawing: Element) -> bool:
+        """Whether most of a drawing on a photograph is one to the network too."""
+        drawn = self.reading.drawn[drawing.bounds.slices]
+        weight = float((drawn * drawing.alpha).sum())
+        return weight >= _MIN_DRAWN * float(drawing.alpha.sum())

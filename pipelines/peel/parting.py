@@ -1,0 +1,139 @@
+"""Drawings that touch taken apart along the borders that the network sees between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.color import F32
+from layerstudio.geometry import Bounds
+from layerstudio.ops.amodal import hidden_part
+from layerstudio.ops.fill_smooth import fill_smooth
+from layerstudio.ops.order_graph import Edge, far_to_near
+from layerstudio.pipelines.flat.analysis import Analysis, find_regions
+from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.peel.reading import Mask, Reading
+
+_CUT = 0.5  # probability of a border
+_MIN_PIECE = 0.004  # of the canvas
+_MIN_SHARE = 0.04  # of the drawing
+_MIN_SEEN = 0.6  # share of the contact between two pieces along which there is a border
+_SIDE = 4  # pixels beside a contact in which sides are looked at
+
+
+def parted(analysis: Analysis, drawing: Element, reading: Reading) -> list[Element]:
+    """The drawing alone, or the drawings that it consists of, far to near."""
+    view = drawing.bounds.slices
+    body = drawing.alpha > 0.5
+    border = reading.border[view]
+    labels = _pieces(body, border > _CUT, analysis.extent.pixel_count)
+    if labels.max(initial=0) < 2:
+        return [drawing]
+    labels = _with_doubtful_joined(labels, border)
+    count = int(labels.max(initial=0))
+    if count < 2:
+        return [drawing]
+    order = _order(labels, reading.upper[view])
+    made: list[Element] = []
+    above = np.zeros(body.shape, bool)
+    for label in reversed(order):
+        own = labels == label + 1
+        made.append(_piece(drawing, own, above & body))
+        above |= own
+    return made[::-1]
+
+
+def _pieces(body: Mask, cut: Mask, canvas: int) -> NDArray[np.int32]:
+    """(h, w): the large pieces of a body once it is cut, numbered from 1, that share all of it."""
+    pieces = find_regions(body & ~cut, connectivity=4)
+    least = max(_MIN_PIECE * canvas, _MIN_SHARE * np.count_nonzero(body))
+    large = pieces.areas >= least
+    large[0] = False
+    if np.count_nonzero(large) < 2:
+        return np.zeros(body.shape, np.int32)
+    numbers = np.zeros(len(large), np.int32)
+    numbers[large] = np.arange(1, np.count_nonzero(large) + 1)
+    return _nearest(numbers[pieces.labels])
+
+
+def _nearest(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Every pixel gets the nearest number above 0."""
+    _, nearest = cv2.distanceTransformWithLabels(
+        (labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    known = np.flatnonzero(labels.ravel())
+    owner = np.zeros(known.size + 1, np.int32)
+    owner[nearest.ravel()[known]] = labels.ravel()[known]
+    return owner[nearest]
+
+
+def _contacts(labels: NDArray[np.int32]) -> dict[tuple[int, int], tuple[NDArray, NDArray]]:
+    """For each pair of numbers that meet, rows and columns of the pixels where they do."""
+    found: dict[tuple[int, int], list[NDArray]] = {}
+    for one, other, shift in (
+        (labels[:, :-1], labels[:, 1:], (0, 1)),
+        (labels[:-1], labels[1:], (1, 0)),
+    ):
+        rows, cols = np.nonzero((one != other) & (one > 0) & (other > 0))
+        a, b = one[rows, cols], other[rows, cols]
+        low, high = np.minimum(a, b), np.maximum(a, b)
+        for pair in np.unique(np.stack([low, high], 1), axis=0):
+            hit = (low == pair[0]) & (high == pair[1])
+            key = (int(pair[0]), int(pair[1]))
+            found.setdefault(key, []).append(np.stack([rows[hit], cols[hit]]))
+    return {
+        key: tuple(np.concatenate(parts, axis=1))  # type: ignore[misc]
+        for key, parts in sorted(found.items())
+    }
+
+
+def _with_doubtful_joined(labels: NDArray[np.int32], border: F32) -> NDArray[np.int32]:
+    """Pieces between which too little of the contact is a border are one."""
+    peak = cv2.dilate(border, np.ones((5, 5), np.uint8))
+    parent = list(range(int(labels.max(initial=0)) + 1))
+
+    def root(label: int) -> int:
+        while parent[label] != label:
+            label = parent[label]
+        return label
+
+    for (first, second), (rows, cols) in _contacts(labels).items():
+        if float((peak[rows, cols] > _CUT).mean()) < _MIN_SEEN:
+            parent[root(second)] = root(first)
+    roots = np.array([root(label) for label in range(len(parent))])
+    _, numbers = np.unique(roots, return_inverse=True)
+    return np.asarray(numbers, np.int32)[labels]
+
+
+def _order(labels: NDArray[np.int32], upper: F32) -> tuple[int, ...]:
+    """Indices (numbers less 1) far to near, by which side of their contacts is the upper one."""
+    edges = []
+    size = 2 * _SIDE + 1
+    for (first, second), (rows, cols) in _contacts(labels).items():
+        touch = np.zeros(labels.shape, np.uint8)
+        touch[rows, cols] = 1
+        near = cv2.dilate(touch, np.ones((size, size), np.uint8)) > 0
+        lead = float(upper[near & (labels == first)].mean() - upper[near & (labels == second)].mean())
+        front, behind = (first, second) if lead >= 0 else (second, first)
+        edges.append(Edge(front - 1, behind - 1, (abs(lead) + 1e-3) * len(rows)))
+    count = int(labels.max(initial=0))
+    lowest = [float(np.nonzero((labels == n + 1).any(axis=1))[0][-1]) for n in range(count)]
+    return far_to_near(count, edges, lowest).order
+
+
+def _piece(drawing: Element, own: Mask, above: Mask) -> Element:
+    """The pixels of ``own`` (h, w), carried on beneath those of ``above``."""
+    alpha = np.where(own, drawing.alpha, 0).astype(np.float32)
+    seen = alpha > 0.5
+    hidden = hidden_part(seen, above & ~seen, 4)
+    if not hidden.any():
+        return replace(drawing, alpha=alpha).cropped()
+    alpha[hidden] = 1.0
+    unknown = hidden | ~seen
+    colour = np.where(
+        hidden[..., None], fill_smooth(drawing.colour, unknown), drawing.colour
+    ).astype(np.float32)
+    return replace(drawing, alpha=alpha, colour=colour).cropped()
