@@ -13,17 +13,20 @@ a button stay white.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerstudio.color import U8, Pixels
-from layerstudio.document import Document, Layer, NodePath
+from layerstudio.color import U8, Pixels, to_float
+from layerstudio.document import Document, Node, NodePath
 from layerstudio.edits.checks import number
 from layerstudio.edits.colour_planes import ColourChange, with_colours
 from layerstudio.edits.colours import document_colour
-from layerstudio.edits.editing import Edited, changed_layers
+from layerstudio.edits.editing import Edited, changed_each, check_unlocked, with_layers
 from layerstudio.edits.oklab import from_oklab, to_oklab
+from layerstudio.edits.paths import chosen, normalised
+from layerstudio.edits.rendering import layers_in
 
 _BITS = 4  # a channel: colours are counted in cells of 16 levels
 _LOOKED_AT = 1_000_000  # pixels: enough to find what is common
@@ -33,36 +36,51 @@ _TINY = 1e-4  # of lightness
 def recolour(
     document: Document, paths: Sequence[NodePath], color: str, amount: float = 1.0
 ) -> Edited:
-    """The chosen layers, each with its dominant colour turned to ``color`` ("#rrggbb", sRGB).
+    """The chosen nodes, each with its dominant colour turned to ``color`` ("#rrggbb", sRGB).
 
-    ``amount`` in [0, 1] is how far. Layers of which nothing is visible stay as they are. In a
-    document with a profile the numbers of its colours are taken for sRGB's in OKLab.
+    A group changes as one, by the colour that is dominant in all of it. ``amount`` in [0, 1] is how
+    far. Nodes of which nothing is visible stay as they are. In a document with a profile the
+    numbers of its colours are taken for sRGB's in OKLab.
     """
     target = np.array(document_colour(color, document.icc_profile), np.uint8)
     share = number(amount, "The amount", 0, 1)
+    wanted = normalised(document, paths)
+    check_unlocked(document, wanted)
 
-    def change(layer: Layer) -> Layer:
-        dominant = dominant_colour(layer.pixels)
+    def change(node: Node) -> Node:
+        dominant = dominant_colour([layer.pixels for layer in layers_in(node)])
         if share == 0 or dominant is None:
-            return layer
-        return with_colours(layer, _shift(dominant, target, share))
+            return node
+        shift = _shift(dominant, target, share)
+        return with_layers(node, lambda layer: with_colours(layer, shift))
 
-    return changed_layers(document, paths, change)
+    return replace(changed_each(document, wanted, change), selection=chosen(document, paths))
 
 
-def dominant_colour(pixels: Pixels) -> NDArray | None:
-    """(3,): the mean of the most common colours of (h, w, 4), weighted by alpha, at their depth;
-    None where nothing is visible. Large layers are looked at in a grid of a million pixels."""
+def dominant_colour(pictures: Sequence[Pixels]) -> NDArray | None:
+    """(3,): the mean of the most common colours of pictures (h, w, 4), weighted by alpha.
+
+    None where nothing is visible. Large pictures are looked at in a grid of a million pixels.
+    """
+    found = [_most_common(pixels) for pixels in pictures if pixels.size]
+    weight, colour = max(found, key=lambda each: each[0], default=(0.0, None))
+    return colour if weight > 0 else None
+
+
+def _most_common(pixels: Pixels) -> tuple[float, NDArray]:
+    """How much alpha, in opaque pixels, has the most common colours, and (3,) their mean."""
     step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / _LOOKED_AT)))
     seen = np.ascontiguousarray(pixels[::step, ::step]).reshape(-1, 4)
-    weight = seen[:, 3].astype(np.float64)
-    if not weight.any():
-        return None
+    weight = to_float(seen[:, 3])
     coarse = (seen[:, :3] >> (8 * pixels.dtype.itemsize - _BITS)).astype(np.intp)
     cell = (coarse[:, 0] << 2 * _BITS) | (coarse[:, 1] << _BITS) | coarse[:, 2]
-    members = cell == np.argmax(np.bincount(cell, weight))
+    weights = np.bincount(cell, weight)
+    fullest = int(np.argmax(weights))
+    if weights[fullest] == 0:
+        return 0.0, seen[0, :3]
+    members = cell == fullest
     mean = np.average(seen[members, :3], axis=0, weights=weight[members])
-    return np.rint(mean).astype(pixels.dtype)
+    return float(weights[fullest]) * step * step, np.rint(mean).astype(pixels.dtype)
 
 
 def _shift(dominant: NDArray, target: U8, share: float) -> ColourChange:

@@ -64,7 +64,7 @@ def test_children_of_chosen_groups_go_along_once():
 
 
 @given(st.data(), documents())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_reordering_keeps_every_node_and_follows_the_selection(data, document):
     document = labelled(document)
     paths = [data.draw(any_path(document)) for _ in range(data.draw(st.integers(1, 3)))]
@@ -91,7 +91,7 @@ def test_reordering_keeps_every_node_and_follows_the_selection(data, document):
 
 
 @given(st.data(), documents())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_steps_keep_every_node(data, document):
     document = labelled(document)
     paths = [data.draw(any_path(document)) for _ in range(2)]
@@ -192,7 +192,7 @@ def test_colours_are_converted_to_the_documents_profile():
 
 
 @given(documents(), st.data())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_cropping_keeps_the_picture(document, data):
     path = data.draw(any_path(document))
     edited = edits.crop_to_content(document, [path])

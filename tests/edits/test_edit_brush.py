@@ -43,7 +43,7 @@ points = st.lists(st.lists(st.floats(-10, 70), min_size=2, max_size=2), min_size
 
 
 @given(points, st.floats(0.5, 30), st.floats(0, 1), st.integers(2, 9))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_a_stroke_does_not_depend_on_how_many_points_it_has(path, radius, hardness, times):
     once = Stroke.through(path, radius, hardness).at(WHOLE)
     dense = Stroke.through(densified(path, times), radius, hardness).at(WHOLE)
@@ -96,7 +96,7 @@ def test_pressure_scales_the_radius():
     st.floats(0, 1),
     st.sampled_from((np.uint8, np.uint16)),
 )
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_erasing_and_restoring_the_same_stroke_changes_nothing(
     path, radius, hardness, strength, dtype
 ):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerstudio import edits
-from layerstudio.document import Document, Layer, TextContent
+from layerstudio.document import Document, Group, Layer, TextContent
 from layerstudio.edits.oklab import from_oklab, to_oklab
 from layerstudio.edits.recolour import dominant_colour
 from layerstudio.errors import InvalidRequest
@@ -45,7 +45,7 @@ def test_oklab_agrees_with_ours_and_comes_back(dtype):
 
 @DEPTHS
 @given(st.integers(0, 0xFFFFFF), st.integers(0, 0xFFFFFF))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_a_flat_layer_takes_on_the_wanted_colour(dtype, start, goal):
     red, green, blue = start.to_bytes(3, "big")
     layer = flat("l", Bounds(1, 1, 5, 4), (red, green, blue, 90), dtype)
@@ -76,9 +76,9 @@ def test_the_dominant_colour_is_what_most_of_the_alpha_has():
     pixels = np.zeros((10, 10, 4), np.uint8)
     pixels[:6] = (250, 10, 10, 20)
     pixels[6:] = (10, 10, 250, 255)
-    assert list(dominant_colour(pixels)) == [10, 10, 250]  # type: ignore
+    assert list(dominant_colour([pixels])) == [10, 10, 250]  # type: ignore
     pixels[..., 3] = 0
-    assert dominant_colour(pixels) is None
+    assert dominant_colour([pixels]) is None
 
 
 def test_half_an_amount_goes_half_the_way_and_none_nowhere():
@@ -149,6 +149,23 @@ def test_groups_are_adjusted_layer_by_layer_and_text_follows():
     assert changed.text is not None and changed.text.color == (55, 245, 225)
     blue = of_layer(layer, lambda d, p: edits.recolour(d, p, "#0000ff"))
     assert blue.text is not None and blue.text.color == tuple(blue.pixels[0, 0, :3])
+
+
+def test_a_group_changes_as_one():
+    """The large red part turns blue; the white and the small green one do not turn blue too."""
+    parts = (
+        flat("red", Bounds(0, 0, 9, 9), (200, 20, 20, 255)),
+        flat("white", Bounds(0, 0, 5, 5), (255, 255, 255, 255), np.uint16),
+        flat("green", Bounds(0, 0, 2, 2), (20, 160, 20, 255)),
+    )
+    document = Document(Extent(9, 9), (Group("g", parts),))
+    group = edits.recolour(document, [(0,)], "#2040c0").document.at((0,))
+    assert isinstance(group, Group)
+    red, white, green = group.children
+    assert isinstance(red, Layer) and isinstance(white, Layer) and isinstance(green, Layer)
+    assert np.abs(red.pixels[0, 0].astype(int) - (0x20, 0x40, 0xC0, 255)).max() <= 1
+    assert white.pixels.min() > 65535 * 0.98
+    assert np.abs(green.pixels[0, 0, :3].astype(int) - (0x20, 0x40, 0xC0)).max() > 30
 
 
 def test_empty_and_single_pixel_layers():

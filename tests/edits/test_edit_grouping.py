@@ -18,6 +18,7 @@ ROUNDING = 6 / 255
 
 
 @given(documents_and_runs())
+@settings(max_examples=80, deadline=None)
 def test_a_group_of_neighbours_looks_as_before_and_ungrouped_is_as_before(case):
     document, paths = case
     grouped = edits.group(document, paths)
@@ -80,7 +81,7 @@ def test_a_hidden_group_leaves_hidden_children():
 
 
 @given(documents_and_runs())
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_merged_neighbours_look_as_before(case):
     document, paths = case
     nodes = [document.at(path) for path in paths]

@@ -50,7 +50,7 @@ def _equal_nodes(a, b) -> bool:
 
 
 @given(st.data(), documents())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_flips_and_turns_undo_themselves(data, document):
     paths = [data.draw(any_path(document)), data.draw(any_path(document))]
     for axis in ("horizontal", "vertical"):
@@ -85,7 +85,7 @@ def test_several_nodes_turn_about_their_common_middle():
 
 
 @given(documents(), st.integers(-9, 9), st.integers(-9, 9), st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_whole_shift_is_a_move_that_shares_the_pixels(document, dx, dy, data):
     path = data.draw(any_path(document))
     moved = edits.move(document, [path], dx, dy).document
@@ -96,7 +96,7 @@ def test_a_whole_shift_is_a_move_that_shares_the_pixels(document, dx, dy, data):
 
 
 @given(documents(), st.data())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_a_grid_map_of_everything_maps_the_picture(document, data):
     """All children turned about the canvas's middle: the composite is turned, masks included."""
     mode_free = all(node.blend != "dissolve" for _, node in document.walk())
@@ -176,7 +176,7 @@ def test_shrinking_averages_over_the_area(matrix):
 
 
 @given(st.floats(-180, 180), st.floats(1.0, 1.6))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_the_inverse_comes_close_to_the_start(degrees, scale):
     ys, xs = np.mgrid[:40, :50] / 50.0
     waves = 0.5 + 0.3 * np.sin(np.dstack([6 * xs, 5 * ys, 4 * (xs + ys), 0 * xs]))
