@@ -38,13 +38,14 @@ export function mountExploded(studio, stage) {
     if (layer.hidden || !document) return;
     const { width, height } = stage.viewport;
     const sheets = [...scene.children];
-    const depth = sheets.length > 2 ? (view.spread / 100) * 0.5 * height : 0;
-    const scale = scaleWithin(document, view, { width: 0.76 * width, height: 0.66 * height, depth });
+    const most = (0.75 * height) / Math.max(0.3, Math.sin((view.tilt * Math.PI) / 180)); // more would not fit
+    const depth = sheets.length > 2 ? Math.min(most, (view.spread / 100) * 0.7 * height) : 0;
+    const scale = scaleWithin(document, view, { width: 0.86 * width, height: 0.8 * height, depth });
     scene.style.transform = `translate(${width / 2}px, ${height * 0.48}px) rotateX(${view.tilt}deg) rotateZ(${view.turn}deg) scale(${scale}) translate(${-document.width / 2}px, ${-document.height / 2}px)`;
     sheets.forEach((sheet, index) => {
       // The floor lies just below the lowest layer.
       const share = (Math.max(0, index - 1) / Math.max(1, sheets.length - 2) - 0.5) * depth - (index ? 0 : 2);
-      sheet.style.transform = `translateZ(${share / scale}px)`;
+      sheet.style.transform = `translateZ(${share}px)`;
     });
   });
 
@@ -129,7 +130,7 @@ export function mountExploded(studio, stage) {
   }, { passive: false });
   layer.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: { turn: view.turn - 5 }, ArrowRight: { turn: view.turn + 5 }, ArrowUp: { tilt: clamp(view.tilt + 5, 0, 88) }, ArrowDown: { tilt: clamp(view.tilt - 5, 0, 88) } }[event.key];
-    if (event.target === spread) return;
+    if (event.target === spread && event.key !== "Escape") return;
     if (event.key === "Escape") store.set({ exploded: false });
     else if (by) show(by);
     else return;

@@ -1,9 +1,10 @@
-// Arrow keys on the canvas move the selection; Esc lets go.
+// Arrow keys on the canvas move the selection, or the view while nothing is selected; Esc lets go.
 
 import { lockedOf } from "./selection.js";
 import { registerShortcuts } from "./shortcuts.js";
 import { mergeKeys } from "./steady.js";
 
+const PAN = 48; // CSS pixels a press
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export function registerCanvasKeys(studio, stage, pointers) {
@@ -14,6 +15,9 @@ export function registerCanvasKeys(studio, stage, pointers) {
     const opened = stage.showsDocument && store.get("document");
     return atCanvas(event) && opened && opened.selection.length > 0 && !lockedOf(opened);
   };
+
+  const canPan = (event) => atCanvas(event) && stage.viewport.extent && !canMove(event);
+  const pan = (dx, dy) => stage.viewport.panBy(-dx * PAN, -dy * PAN);
 
   // Presses come faster than answers: what gathers meanwhile goes as one.
   let gathered = [0, 0];
@@ -33,6 +37,7 @@ export function registerCanvasKeys(studio, stage, pointers) {
   registerShortcuts(studio, [
     { keys: Object.keys(STEPS), label: "keys.nudge", section: "keys.canvas", when: canMove, run: (event) => move(...STEPS[event.key]) },
     { keys: Object.keys(STEPS).map((one) => `Shift+${one}`), label: "keys.nudge_far", section: "keys.canvas", when: canMove, run: (event) => move(...STEPS[event.key].map((step) => 10 * step)) },
+    { keys: Object.keys(STEPS), label: "keys.pan_keys", section: "keys.view", when: canPan, run: (event) => pan(...STEPS[event.key]) },
     { keys: "Escape", label: "keys.escape", section: "keys.canvas", when: (event) => canEscape(event), run: escape },
   ]);
 

@@ -42,7 +42,7 @@ function dispatch(shortcuts, event) {
 export function isTyping(target) {
   if (!target?.matches) return false;
   if (target.isContentEditable || target.matches("textarea, select")) return true;
-  return target.matches("input:not([type=checkbox], [type=radio], [type=button], [type=color], [type=file])");
+  return target.matches("input:not([type=checkbox], [type=radio], [type=button], [type=color], [type=file], [type=range])");
 }
 
 /** Whether a key event is the combination, with exactly its modifiers. */

@@ -3,6 +3,9 @@
 import { picture } from "../wire.js";
 import { aligned, intersection, isEmpty, union } from "./geometry.js";
 
+const AGAIN_MS = 2000; // after a failure
+const TRIES = 5;
+
 /**
  * Pictures are asked for one at a time and for the newest revision, so that none overtakes a newer
  * one; rectangles that become dirty meanwhile are gathered and asked for together afterwards.
@@ -11,6 +14,7 @@ export class Surface {
   #pending = null;
   #controller = null;
   #waiting = [];
+  #failures = 0;
 
   /**
    * @param region  [x, y, w, h] of the canvas, grown to multiples of 2^level
@@ -73,6 +77,7 @@ export class Surface {
       const got = await picture("render.png", { ...query, level: this.level, x, y, w, h }, this.#controller.signal);
       this.#draw(got);
       this.complete = true;
+      this.#failures = 0;
       this.drawn();
     } catch (error) {
       if (error.name !== "AbortError") this.#failed(rect, query, error);
@@ -82,11 +87,13 @@ export class Surface {
     else this.#release();
   }
 
-  /** A revision that is gone was overtaken: ask again for the newest, once it is known. */
+  /** A revision that is gone was overtaken: ask for the newest; what else fails is tried again later. */
   #failed(rect, query, error) {
     const newest = this.source();
     if (newest && newest.revision !== query.revision) this.#pending = union(this.#pending, rect);
-    else console.warn(error.message);
+    else if (newest && this.#failures < TRIES) setTimeout(() => this.mark(rect), AGAIN_MS);
+    this.#failures += 1;
+    console.warn(error.message);
   }
 
   #draw({ bitmap, bounds }) {
