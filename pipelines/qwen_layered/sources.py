@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from layerstudio.errors import InvalidRequest, UnreadableFile
-from layerstudio.models.tensor_file import TensorFile
 from layerstudio.pipelines.base_models import Found, find_model
 from layerstudio.pipelines.needs import is_registered, require
 from layerstudio.weights.registry import checkpoint
@@ -110,11 +109,15 @@ def _is_gguf(path: Path) -> bool:
 
 
 def _count(path: Path) -> int:
+    from layerstudio.models.tensor_file import TensorFile  # torch, which plans do without
+
     return sum(map(prod, TensorFile(path).shapes.values()))
 
 
 def _precision(files: list[Path]) -> Stored:
     """That of most numbers; raises ``InvalidRequest`` for float8 with scales of its own."""
+    from layerstudio.models.tensor_file import TensorFile
+
     sizes: Counter[str] = Counter()
     for path in files:
         tensors = TensorFile(path)

@@ -124,6 +124,16 @@ def test_help_tells_of_it_and_loads_no_server():
         assert option in done.stdout
 
 
+def test_the_studio_needs_no_network_library():
+    """It starts in seconds, and where only layerstudio[web] is installed."""
+    code = (
+        "import sys, layerstudio.ui.web.app\n"
+        "print(*{'torch', 'diffusers', 'transformers', 'scipy', 'numba'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory):
     """A studio with a login, as a process; what it printed, and its temporary folder."""
