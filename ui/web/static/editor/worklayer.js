@@ -63,7 +63,10 @@ export async function fillBehind(studio, nodes) {
   if (!known) return;
   const answer = await studio.ask({
     title: t("layers.work.fill"), message: t("layers.work.fill_lead"), action: t("layers.work.fill_run"),
-    fields: [{ name: "completer", kind: "choice", label: t("layers.work.completer"), value: "", choices: choicesOf(known.stages?.inpaint || []) }],
+    fields: [
+      { name: "completer", kind: "choice", label: t("layers.work.completer"), value: "", choices: choicesOf(known.stages?.inpaint || []) },
+      { name: "prompt", kind: "text", label: t("layers.work.behind"), value: "", help: t("layers.work.behind_help") },
+    ],
   });
   if (answer) studio.startJob("fill", { paths: nodes.map((node) => node.path), ...chosen(answer) });
 }
