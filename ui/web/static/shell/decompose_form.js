@@ -4,7 +4,7 @@ import { el } from "../dom.js";
 import { t } from "../i18n.js";
 import { settingsFields, folded } from "./settings_form.js";
 import { field, listField } from "./fields.js";
-import { layersField, notReady, remembered, runLine, seedField } from "./form_parts.js";
+import { hasProblem, layersField, notReady, remembered, runLine, seedField } from "./form_parts.js";
 import { hintLists } from "./hints.js";
 import { Memory } from "./memory.js";
 import { chosenMethod, pickMethod } from "./method_cards.js";
@@ -94,6 +94,7 @@ export function decomposeForm(studio) {
 
   async function run(event) {
     event.preventDefault();
+    if (hasProblem(node)) return;
     const source = sourceOf(studio.store);
     const wanted = request();
     if (!source) studio.notify({ kind: "info", message: t("decompose.no_picture"), advice: t("decompose.no_picture.advice") });

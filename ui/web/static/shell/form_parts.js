@@ -68,6 +68,15 @@ export function runLine(studio, { label, request }) {
     iconButton("shell-command", t("recipe.show_command"), show));
 }
 
+/** Whether a field of the form has a problem; then it is shown. */
+export function hasProblem(form) {
+  const wrong = form.querySelector("[aria-invalid]");
+  const fold = wrong?.closest("details");
+  if (fold) fold.open = true;
+  wrong?.focus();
+  return Boolean(wrong);
+}
+
 /** The words for a method whose weights are missing: the form can be filled in but not run. */
 export function notReady(studio, method) {
   if (method.ready) return null;

@@ -3,7 +3,7 @@
 import { el } from "../dom.js";
 import { t } from "../i18n.js";
 import { field, listField } from "./fields.js";
-import { layersField, notReady, remembered, runLine, seedField } from "./form_parts.js";
+import { hasProblem, layersField, notReady, remembered, runLine, seedField } from "./form_parts.js";
 import { EMPTY, requestOf, valuesOf } from "./generate_request.js";
 import { hintLists } from "./hints.js";
 import { inputPictures } from "./input_pictures.js";
@@ -126,7 +126,7 @@ export function generateForm(studio) {
   async function run(event) {
     event.preventDefault();
     const method = chosen();
-    if (!method) return;
+    if (!method || hasProblem(node)) return;
     const { roles, needs } = takes(method, modeOf(method));
     const pictures = memory.get("pictures");
     const lacking = needs.find((role) => !pictures[role]);

@@ -4,17 +4,20 @@ import { t } from "../i18n.js";
 import * as wire from "../wire.js";
 import { download } from "./download.js";
 import { isOver, kindOf, MAKES } from "./job_view.js";
+import { getWeights } from "./weights.js";
 
 /** Give `studio` its `startJob`, `cancelJob` and `dismissJob`, and act on what ends. */
 export function mountJobs(studio) {
   const { store } = studio;
   const claims = new Map(); // by job, whether somebody still waits for its files
+  const methods = new Map(); // by job, the method that it runs
   const put = (job) => store.set({ jobs: [...store.get("jobs").filter((one) => one.id !== job.id), job] });
 
   studio.startJob = async (kind, body = {}, { claim = null } = {}) => {
     try {
       const { job } = await wire.post("jobs", { kind, ...body });
       if (claim) claims.set(job.id, claim);
+      methods.set(job.id, body.request?.method);
       if (!store.get("jobs").some((one) => one.id === job.id)) put(job); // its events may be here already
       return job;
     } catch (error) {
@@ -35,17 +38,22 @@ export function mountJobs(studio) {
     const states = new Map(before.map((job) => [job.id, job.state]));
     for (const job of jobs) {
       if (!isOver(job) || !states.has(job.id) || states.get(job.id) === job.state) continue;
-      ended(studio, job, Boolean(claims.get(job.id)?.()));
+      ended(studio, job, { isClaimed: Boolean(claims.get(job.id)?.()), method: studio.catalogue.find(methods.get(job.id)) });
       claims.delete(job.id);
     }
   });
 }
 
-function ended(studio, job, isClaimed) {
-  if (job.state === "failed") studio.notify({ kind: "error", message: job.error.message, advice: job.error.advice });
+function ended(studio, job, { isClaimed, method }) {
+  if (job.state === "failed") failed(studio, job.error, method);
   else if (job.state === "cancelled") studio.notify({ kind: "info", message: t("job.was_cancelled", { job: kindOf(job) }) });
   else if (job.kind === "pull") weightsArrived(studio, job);
   else succeeded(studio, job, isClaimed);
+}
+
+function failed(studio, { kind, message, advice }, method) {
+  const action = kind === "MissingWeights" && method?.missing.length ? { label: t("weights.get"), run: () => getWeights(studio, method) } : null;
+  studio.notify({ kind: "error", message, advice, action });
 }
 
 async function weightsArrived(studio, job) {

@@ -4,6 +4,7 @@ import { el, icon } from "../dom.js";
 import { bytes, duration, t } from "../i18n.js";
 import { summaryOf, titleOf } from "./catalogue.js";
 import { dialog } from "./dialog.js";
+import { bar, isGoing, progressText } from "./job_view.js";
 import { getWeights } from "./weights.js";
 
 /** The chosen method in a form, with what it is missing and how to choose another. */
@@ -16,7 +17,7 @@ export function chosenMethod(studio, method, choose) {
     el("p.ls-dim", {}, summaryOf(method)),
     facts(method, { brief: true }),
     method.setup ? el("p.ls-help", {}, t("method.setup", { setup: method.setup })) : null,
-    missing ? weightsButton(studio, method) : null);
+    missing ? weightsLine(studio, method) : null);
 }
 
 /** Let the user choose a method of a task; its id, or null. */
@@ -45,7 +46,21 @@ function card(studio, method, isChosen, use) {
     method.setup ? el("p.ls-help", {}, t("method.setup", { setup: method.setup })) : null,
     el("footer.ls-card-foot", {},
       isChosen ? null : el("button.ls-button", { type: "button", onclick: use }, t("method.use")),
-      method.missing.length ? weightsButton(studio, method) : null));
+      method.missing.length ? weightsLine(studio, method) : null));
+}
+
+/** How to get what is missing; while it comes, how far it is. */
+function weightsLine(studio, method) {
+  const node = el("div.ls-weights-line");
+  const titles = new Set(method.missing.map((one) => one.title));
+  const draw = () => {
+    const pulls = studio.store.get("jobs").filter((job) => job.kind === "pull" && isGoing(job) && titles.has(job.title));
+    if (pulls.length) node.replaceChildren(...pulls.flatMap((job) => [el("span.ls-help", {}, `${job.title} · ${progressText(job)}`), bar(job)]));
+    else if (!node.querySelector("button")) node.replaceChildren(weightsButton(studio, method));
+  };
+  draw();
+  const stop = studio.store.watch("jobs", () => (node.isConnected ? draw() : stop()));
+  return node;
 }
 
 function weightsButton(studio, method) {

@@ -22,6 +22,7 @@ import { mountStart } from "./start.js";
 import { mountStatus } from "./status.js";
 
 export function mountShell(studio) {
+  leaveContainer(studio.regions.canvas.parentElement);
   Object.assign(studio, { dialog, confirm, ask, openMenu, catalogue: new Catalogue() });
   studio.exportDialog = (options) => exportDialog(studio, options);
   studio.loadRecipe = () => loadRecipe(studio);
@@ -39,6 +40,14 @@ export function mountShell(studio) {
   shortcuts(studio);
   restoreDraft(studio);
   studio.catalogue.load().catch(studio.fail);
+}
+
+/** Gradio's styles are for what is in its container, and its own controls are not to be reached. */
+function leaveContainer(root) {
+  const container = root.closest("gradio-app");
+  if (!container) return;
+  document.body.append(root);
+  container.inert = true;
 }
 
 async function closeDocument(studio) {

@@ -37,7 +37,7 @@ function progressCard(studio) {
   const node = el("section.ls-progress", { hidden: true, "aria-label": t("job.progress") },
     el("div.ls-progress-frame", {}, picture, wait),
     el("div.ls-progress-text", {}, name, text, progress),
-    el("footer", {}, cancel));
+    cancel);
 
   function update(next) {
     const isNew = next && next.id !== job?.id;
@@ -64,7 +64,7 @@ function uploadCard(store) {
   const progress = el("div");
   const cancel = el("button.ls-button", { type: "button", onclick: () => store.get("uploading")?.cancel() }, t("job.cancel"));
   const node = el("section.ls-progress.is-small", { hidden: true, "aria-label": t("upload.label") },
-    el("div.ls-progress-text", {}, el("div.ls-progress-name", {}, icon("shell-upload", 18), name), text, progress), el("footer", {}, cancel));
+    el("div.ls-progress-text", {}, el("div.ls-progress-name", {}, icon("shell-upload", 18), name), text, progress), cancel);
 
   function update(sent) {
     node.hidden = !sent;

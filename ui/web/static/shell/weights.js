@@ -36,7 +36,7 @@ export async function getWeights(studio, method) {
 
 function row(one) {
   return el("li.ls-weight", {},
-    el("div.ls-weight-head", {}, el("strong", {}, one.title), one.bytes ? el("span.ls-dim", {}, bytes(one.bytes)) : null),
+    el("div.ls-weight-head", {}, el("strong", {}, one.title), el("span.ls-dim.ls-nowrap", {}, one.bytes ? bytes(one.bytes) : t("weights.no_size"))),
     el("p.ls-dim", {}, icon("shell-licence", 13), t("weights.licence", { licence: one.licence })),
     one.gated ? el("p.ls-help", {}, t("weights.gated")) : null,
     one.provenance_warning ? el("p.ls-warning", {}, icon("shell-warn", 15), el("span", {}, one.provenance_warning)) : null);
