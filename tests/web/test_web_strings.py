@@ -85,7 +85,9 @@ def test_texts_fill_in_the_same_names(language: str) -> None:
 
 @pytest.mark.parametrize("language", FORMS)
 def test_no_text_is_empty_or_padded(language: str) -> None:
-    assert [key for key, text in strings(language).items() if text.strip() != text or not text] == []
+    assert [
+        key for key, text in strings(language).items() if text.strip() != text or not text
+    ] == []
 
 
 def test_every_key_in_the_scripts_exists() -> None:
@@ -107,7 +109,8 @@ def test_every_text_is_used() -> None:
         for key in own("en") - literal
         if not any(pattern.fullmatch(key) for pattern in patterns())
     }
-    assert unused - labels_of_the_server() == set()
+    kinds = {command.label.key for command in COMMANDS.values()}
+    assert unused - labels_of_the_server() - kinds == set()
 
 
 def test_what_the_history_shows_has_a_text() -> None:

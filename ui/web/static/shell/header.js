@@ -14,7 +14,7 @@ export function mountHeader(studio) {
   const explode = iconButton("shell-explode", t("header.explode"), () => store.set({ exploded: !store.get("exploded"), compare: null }), { "aria-pressed": "false" });
   const fit = iconButton("shell-fit", t("header.fit"), () => studio.editor?.fit());
   const name = el("span.ls-document-name");
-  const out = el("button.ls-button.is-primary", { type: "button", "aria-haspopup": "dialog", onclick: () => studio.exportDialog() }, icon("shell-export", 16), el("span", {}, t("header.export")));
+  const out = el("button.ls-button.is-primary", { type: "button", "aria-label": t("header.export"), "aria-haspopup": "dialog", onclick: () => studio.exportDialog() }, icon("shell-export", 16), el("span", {}, t("header.export")));
   const more = menuButton("shell-menu", t("header.more"), () => [
     { label: t("header.new"), icon: "shell-plus", run: () => studio.showWay("decompose") },
     { label: t("recipe.load"), icon: "shell-command", run: () => studio.loadRecipe() },
