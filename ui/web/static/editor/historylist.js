@@ -1,7 +1,7 @@
 // The history: what was done, where one is; a click goes there.
 
 import { el, iconButton } from "../dom.js";
-import { t } from "../i18n.js";
+import { currentLanguage, t } from "../i18n.js";
 
 export function historyPanel(studio) {
   const { store, edit } = studio;
@@ -35,7 +35,7 @@ export function historyPanel(studio) {
     return el("li", {}, el("button.ls-history-entry", {
       type: "button", "aria-current": order === position ? "step" : null, class: order > position ? "is-undone" : "", tabindex: order === position ? "0" : "-1",
       onclick: () => order !== position && edit.jump(index),
-    }, t(label_key || "", {}, label)));
+    }, textOf(label, label_key)));
   }
 
   store.watch("document", (document, before) => {
@@ -43,4 +43,9 @@ export function historyPanel(studio) {
   });
   draw(store.get("document"));
   return el("div.ls-history-panel", {}, el("div.ls-icon-line", {}, undo, redo), none, list);
+}
+
+/** The server's English names the layers too; the other languages have a text for each kind of edit. */
+function textOf(label, key) {
+  return currentLanguage() === "en" || !key ? label : t(key, {}, label);
 }
