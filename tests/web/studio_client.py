@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from PIL import Image
 from starlette.requests import HTTPConnection
 
 from layerstudio.document import BlendMode, Document, Group, Layer, Mask, Role, TextContent
@@ -116,3 +118,18 @@ class Editor:
     @property
     def names(self) -> list[str]:
         return [node["name"] for node in self.document["nodes"]]
+
+
+def shown(editor: Editor, **query) -> np.ndarray:
+    """The composite that the page would draw at the current revision."""
+    place = {"x": 0, "y": 0, "w": editor.document["width"], "h": editor.document["height"]}
+    query = {**place, "revision": editor.document["revision"], **query}
+    answer = editor.client.get("/studio/render.png", params=query)
+    assert answer.status_code == 200, answer.text
+    return decoded(answer)
+
+
+def decoded(answer) -> np.ndarray:
+    """The pixels of an answer that is a PNG."""
+    assert answer.headers["content-type"] == "image/png"
+    return np.asarray(Image.open(io.BytesIO(answer.content)))
