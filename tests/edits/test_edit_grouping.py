@@ -74,6 +74,15 @@ def test_a_lone_child_takes_over_what_its_group_did(blend):
     same_picture(document, ungrouped, 1.5 / 255)
 
 
+def test_what_is_clipped_in_a_faded_group_fades_with_its_base():
+    mask = Mask(Bounds(0, 0, 9, 5), np.full((5, 9), 150, np.uint8), outside=0)
+    run = (noise("base", LEFT, seed=5), noise("on it", RIGHT, seed=6, clipped=True))
+    document = Document(CANVAS, (noise("below", LEFT), Group("g", run, 0.6, mask=mask)))
+    ungrouped = edits.ungroup(document, [(1,)]).document
+    assert ungrouped.at((2,)).opacity == 1.0
+    same_picture(document, ungrouped, 1.5 / 255)
+
+
 def test_a_hidden_group_leaves_hidden_children():
     document = edits.set_visible(nested(), [(1,)], False).document
     ungrouped = edits.ungroup(document, [(1,)])

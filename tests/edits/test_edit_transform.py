@@ -175,6 +175,18 @@ def test_shrinking_averages_over_the_area(matrix):
     assert np.abs(inside[:, :3].astype(float) - 127.5).max() < 8
 
 
+def test_a_scale_after_a_turn_averages_along_the_canvas():
+    """Diagonal stripes, two periods of which fall on one row, become even grey."""
+    ys, xs = np.mgrid[:240, :240]
+    stripes = np.where((xs + ys) % 10 < 5, 255, 0)
+    pixels = np.dstack([stripes] * 3 + [np.full_like(stripes, 255)]).astype(np.uint8)
+    document = Document(Extent(9, 9), (Layer("l", Bounds(0, 0, 240, 240), pixels),))
+    layer = edits.transform(document, [(0,)], [0.5, 0.05, -0.5, 0.05, 0, 0]).document.at((0,))
+    inside = layer.pixels[layer.pixels[..., 3] == 255][:, :3].astype(float)
+    assert len(inside) > 500
+    assert np.abs(inside - 127.5).max() < 25
+
+
 @given(st.floats(-180, 180), st.floats(1.0, 1.6))
 @settings(max_examples=20, deadline=None)
 def test_the_inverse_comes_close_to_the_start(degrees, scale):
