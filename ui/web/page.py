@@ -28,13 +28,14 @@ _HEAD = """
 <meta name="description" content="See the layers of a picture, edit them, take them away.">
 <link rel="icon" href="studio/static/favicon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="studio/static/studio.css">
-<script type="module" src="studio/static/main.js"></script>
+<script type="module" src="studio/static/boot.js"></script>
 """
 # Gradio's frame around the component: no padding, no width of its own, no scroll bars.
 _CSS = """
-body { overflow: hidden; }
+body:not(:has(.api-docs)) { overflow: hidden; }
 #studio { position: fixed; inset: 0; z-index: 1; min-width: 0 !important; }
 footer:not(.ls-status) { display: none; }
+body:has(.api-docs) #studio { display: none; }
 """
 
 
@@ -53,7 +54,7 @@ def mount(app: FastAPI, options: WebOptions) -> None:
         server_name=options.host,
         server_port=options.port,
         auth_dependency=auth_dependency(options),
-        footer_links=[],
+        footer_links=["api"],  # hidden by the style, and needed for the page at ?view=api
         run_history=False,
         enable_monitoring=False,
         show_error=True,
