@@ -24,9 +24,9 @@ from layerstudio.edits.checks import number
 from layerstudio.edits.colour_planes import ColourChange, with_colours
 from layerstudio.edits.colours import document_colour
 from layerstudio.edits.editing import Edited, changed_each, check_unlocked, with_layers
-from layerstudio.edits.oklab import from_oklab, to_oklab
 from layerstudio.edits.paths import chosen, normalised
 from layerstudio.edits.rendering import layers_in
+from layerstudio.oklab import from_oklab, to_oklab
 
 _BITS = 4  # a channel: colours are counted in cells of 16 levels
 _LOOKED_AT = 1_000_000  # pixels: enough to find what is common

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32, LUMA
+from layerstudio.oklab import oklab
 from layerstudio.ops.colour_bins import ColourBins
 
 _LIGHTNESS = 0.35  # weight of lightness beside hue: shades of one colour stay together
@@ -77,33 +78,11 @@ def light_colour(bins: ColourBins, groups: Groups) -> F32:
     return _tint(lightening, (bins.colours - base) @ LUMA > _LIGHTER, bins.counts)
 
 
-def oklab(colours: F32) -> F32:
-    """sRGB (n, 3) in [0, 1] to OKLab (Ottosson 2020)."""
-    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
-    return np.asarray(np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T, np.float32)
-
-
 def _hue_space(colours: F32) -> F32:
     """OKLab with chroma divided by lightness: a neutral shade scales all three alike."""
     lab = oklab(colours)
     scale = np.float32(_TINTED) / np.maximum(lab[:, :1], _DARK)
     return np.concatenate([lab[:, :1] * np.float32(_LIGHTNESS), lab[:, 1:] * scale], axis=1)
-
-
-_TO_CONES = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-_TO_LAB = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
 
 
 def _settled(points: F32, counts: NDArray, centres: NDArray) -> NDArray[np.intp]:

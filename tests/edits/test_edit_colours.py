@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from layerstudio import edits
 from layerstudio.document import Document, Group, Layer, TextContent
-from layerstudio.edits.oklab import from_oklab, to_oklab
 from layerstudio.edits.recolour import dominant_colour
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Bounds, Extent
-from layerstudio.ops.colour_models import oklab
+from layerstudio.oklab import from_oklab, oklab, to_oklab
 
 DEPTHS = pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from layerstudio.oklab import oklab
 from layerstudio.ops.colour_bins import ColourBins
 from layerstudio.ops.colour_models import (
     covariance_of,
     grouped,
     light_colour,
-    oklab,
     shade_colour,
 )
 from layerstudio.ops.colour_table import ColourTable

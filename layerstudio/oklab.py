@@ -1,4 +1,4 @@
-"""OKLab of planes of sRGB: Ottosson 2020, "A perceptual color space for image processing"."""
+"""OKLab of sRGB: Ottosson 2020, "A perceptual color space for image processing"."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ _TO_LAB = np.array(
     ]
 )
 _FROM_CONES, _FROM_LAB = np.linalg.inv(_TO_CONES), np.linalg.inv(_TO_LAB)
+
+
+def oklab(colours: F32) -> F32:
+    """sRGB (n, 3) in [0, 1] to L, a and b (n, 3)."""
+    return np.asarray(np.cbrt(_linear(colours) @ _TO_CONES.T) @ _TO_LAB.T, np.float32)
 
 
 def to_oklab(planes: NDArray) -> F32:
