@@ -67,7 +67,25 @@ def _near(one: list[int], other: tuple[int, ...], by: int = 8) -> bool:
     return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= by
 
 
-def test_handles_scale_in_proportion_and_turn_in_steps(editor) -> None:
+def _back(editor: StudioPage) -> None:
+    """To the document as it was opened, with the selection tool."""
+    editor.page.keyboard.press("v")
+    for _ in range(editor.document()["history"]["position"]):
+        editor.page.keyboard.press("Control+z")
+    editor.settle()
+
+
+# A page takes seconds to load, so gestures of one kind share one.
+def test_layers_are_moved_scaled_and_turned_on_the_canvas(editor) -> None:
+    _scale_and_turn(editor)
+    _back(editor)
+    _snap_and_give_up(editor)
+    _back(editor)
+    _nudge(editor)
+
+
+def _scale_and_turn(editor: StudioPage) -> None:
+    """Corners keep the proportions; shift turns by 15 degrees at a time."""
     editor.click_canvas(160, 120)
     assert editor.document()["selection"] == ["2"]
     editor.drag_canvas((220, 170), (280, 215))
@@ -76,7 +94,6 @@ def test_handles_scale_in_proportion_and_turn_in_steps(editor) -> None:
     assert w == pytest.approx(180, abs=3)
     assert h == pytest.approx(135, abs=3)
 
-    box = editor.page.locator(".ls-board").bounding_box()
     middle, top = editor.at(x + w / 2, y)
     editor.page.mouse.move(middle, top - 26)
     editor.page.mouse.down()
@@ -90,12 +107,12 @@ def test_handles_scale_in_proportion_and_turn_in_steps(editor) -> None:
     turned = _bounds(editor, "Red")
     assert turned[2] == pytest.approx(h, abs=2)
     assert turned[3] == pytest.approx(w, abs=2)
-    assert box is not None
     assert _steps(editor)[1:] == ["Transform", "Transform"]
 
 
-def test_moving_snaps_unless_ctrl_is_held_and_esc_gives_up(editor) -> None:
-    editor.click_canvas(160, 120)
+def _snap_and_give_up(editor: StudioPage) -> None:
+    """Edges attract unless Ctrl is held; Esc puts a dragged layer back."""
+    editor.select("2")
     editor.drag_canvas((160, 120), (63, 120))
     assert _bounds(editor, "Red")[0] == 0  # 3 pixels off the edge
     editor.page.keyboard.press("Control+z")
@@ -116,8 +133,10 @@ def test_moving_snaps_unless_ctrl_is_held_and_esc_gives_up(editor) -> None:
     assert editor.document()["selection"] == ["2"]
 
 
-def test_arrow_keys_move_as_one_step(editor) -> None:
-    editor.click_canvas(160, 120)
+def _nudge(editor: StudioPage) -> None:
+    """Arrow keys in a row are one step of the history."""
+    editor.select("2")
+    editor.page.locator(".ls-board").focus()
     for keys in ("ArrowRight", "ArrowRight", "Shift+ArrowDown"):
         editor.page.keyboard.press(keys)
     editor.settle()
@@ -125,7 +144,7 @@ def test_arrow_keys_move_as_one_step(editor) -> None:
     assert _steps(editor)[1:] == ["Move"]
 
 
-def test_the_brush_erases_one_layer_and_gives_it_back(editor) -> None:
+def test_pixels_are_changed_by_brush_and_sliders(editor) -> None:
     editor.click_canvas(160, 120)
     editor.page.keyboard.press("b")
     editor.drag_canvas((110, 125), (210, 125))
@@ -137,8 +156,23 @@ def test_the_brush_erases_one_layer_and_gives_it_back(editor) -> None:
     assert _near(_colour(editor, 160, 125), RED)
     assert _steps(editor)[1:] == ["Erase", "Restore"]
 
+    _back(editor)
+    editor.select("2")
+    editor.page.get_by_role("tab", name="Adjust").click()
+    for name, presses in (("Brightness", 12), ("Contrast", 7)):
+        slider = editor.page.get_by_role("slider", name=name)
+        for _ in range(presses):
+            slider.press("ArrowRight")
+    editor.settle()
+    assert _steps(editor)[1:] == ["Adjust"]
+    assert not _near(_colour(editor, 160, 120), RED, 2)
+    editor.page.keyboard.press("Control+z")
+    editor.settle()
+    assert _near(_colour(editor, 160, 120), RED, 1)
+    assert editor.page.get_by_role("slider", name="Brightness").input_value() == "0"
 
-def test_layers_are_dragged_into_a_group_and_moved_by_keys(editor) -> None:
+
+def test_layers_are_dragged_moved_by_keys_and_renamed(editor) -> None:
     assert editor.names() == [NAME, "Red", "Pair", "High", "Low", "Plate"]
     row, group = editor.row("2").bounding_box(), editor.row("1").bounding_box()
     editor.page.mouse.move(row["x"] + 130, row["y"] + 20)
@@ -157,38 +191,19 @@ def test_layers_are_dragged_into_a_group_and_moved_by_keys(editor) -> None:
     focused = editor.page.evaluate("() => document.activeElement.dataset.path")
     assert focused == "1.1"
 
-
-def test_names_are_text_and_are_changed_in_place(editor) -> None:
     assert editor.page.evaluate("() => window.broken") is None
-    editor.select("2")
-    editor.row("2").press("F2")
+    editor.row("1.1").press("F2")
     editor.page.keyboard.type("Rot 赤")
     editor.page.keyboard.press("Enter")
     editor.settle()
-    assert editor.names()[1] == "Rot 赤"
-    assert editor.page.evaluate("() => document.activeElement.dataset.path") == "2"
+    assert editor.names()[3] == "Rot 赤"
+    assert editor.page.evaluate("() => document.activeElement.dataset.path") == "1.1"
     editor.page.keyboard.type("pl")
     editor.settle()
     assert editor.document()["selection"] == ["0"]
 
 
-def test_sliders_of_an_adjustment_are_one_step_which_undo_sets_back(editor) -> None:
-    editor.select("2")
-    editor.page.get_by_role("tab", name="Adjust").click()
-    for name, presses in (("Brightness", 12), ("Contrast", 7)):
-        slider = editor.page.get_by_role("slider", name=name)
-        for _ in range(presses):
-            slider.press("ArrowRight")
-    editor.settle()
-    assert _steps(editor)[1:] == ["Adjust"]
-    assert not _near(_colour(editor, 160, 120), RED, 2)
-    editor.page.keyboard.press("Control+z")
-    editor.settle()
-    assert _near(_colour(editor, 160, 120), RED, 1)
-    assert editor.page.get_by_role("slider", name="Brightness").input_value() == "0"
-
-
-def test_boxes_are_drawn_and_points_typed(editor) -> None:
+def test_marks_are_typed_and_the_stack_is_used_by_keyboard(editor) -> None:
     editor.page.keyboard.press("m")
     editor.drag_canvas((310, 70), (390, 130))
     bar = editor.page.get_by_role("toolbar", name="Tool options")
@@ -208,8 +223,7 @@ def test_boxes_are_drawn_and_points_typed(editor) -> None:
     bar.get_by_role("button", name="Add a mark").click()
     assert bar.get_by_role("button", name="Point 1").is_visible()
 
-
-def test_the_exploded_stack_is_used_by_keyboard(editor) -> None:
+    editor.page.keyboard.press("Escape")
     editor.page.keyboard.press("e")
     stack = editor.page.get_by_role("group", name="Stack in 3-D")
     stack.wait_for()
