@@ -1,13 +1,16 @@
 """Who may ask: hosts, origins, sizes of bodies; and what every answer says to the browser."""
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import re
 
 import pytest
+from starlette.exceptions import HTTPException
 from studio_client import ADDRESS, another, running
 
-from layerstudio.ui.web.guard import allowed_hosts
+from layerstudio.ui.web.guard import Guard, allowed_hosts
 from layerstudio.ui.web.options import WebOptions
 from layerstudio.ui.web.page_policy import policy_of
 
@@ -124,6 +127,38 @@ def test_bodies_over_the_limit_are_refused_whether_announced_or_not(client):
     answer = client.post("/studio/undo", content=chunks, headers=JSON)
     assert kind(answer) == (413, "TooLarge")
     assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_a_body_without_end_is_read_no_further_than_the_limit():
+    """The application swallows the error, as frameworks do around their parsers; it is 413 still."""
+    taken, sent = 0, []
+
+    async def receive():
+        nonlocal taken
+        taken += 2**16
+        return {"type": "http.request", "body": bytes(2**16), "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    async def careless(scope, receive, send):
+        with contextlib.suppress(HTTPException):
+            while True:
+                await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"all is well"})
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/studio/upload",
+        "headers": [(b"host", b"127.0.0.1")],
+    }
+    guard = Guard(careless, WebOptions(max_upload_bytes=200_000))
+    asyncio.run(guard(scope, receive, send))
+    assert taken <= 200_000 + 2**20 + 2**16
+    assert [message.get("status") for message in sent] == [413, None]
+    assert b"TooLarge" in sent[1]["body"] and b"all is well" not in sent[1]["body"]
 
 
 def test_gradio_takes_no_larger_files_than_the_studio(client):

@@ -123,6 +123,19 @@ def test_idle_sessions_are_swept_and_busy_ones_are_not(sessions):
     assert len(sessions) == 1 and fresh.idle_s < 5
 
 
+def test_a_session_that_nobody_looks_at_gives_up_its_cache_and_keeps_its_document(client):
+    browser = another(client)
+    session = opened(browser)
+    place = "/studio/render.png?x=0&y=0&w=61&h=47"
+    before, viewer = browser.get(place).content, session.studio.viewer
+    application(client).state.sessions.sweep()
+    assert session.studio.viewer is viewer
+    session.last_seen -= 601
+    application(client).state.sessions.sweep()
+    assert session.studio.viewer is not viewer
+    assert browser.get(place).content == before
+
+
 def test_the_number_is_bounded_and_the_least_needed_goes(sessions):
     first, *others = (sessions.create(None) for _ in range(4))
     for session in (first, *others):

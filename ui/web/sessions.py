@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from layerstudio.ui.web.jobs.job_list import JobList
 
 _NEW = "layerstudio_new_cookie"  # the state of a request whose answer sets the cookie
+_RESTS_AFTER_S = 600.0  # a session that nobody looks at gives up what only makes it fast
 _IN_USE_S = 300.0  # a session seen within it is not closed to make room
 
 
@@ -148,12 +149,14 @@ class Sessions:
         session.end()
 
     def sweep(self) -> None:
-        """Close the sessions that were idle for too long."""
+        """Close the sessions that were idle for too long; the others that are idle rest."""
         for session in self._all():
             if session.is_busy:
                 session.seen()
             elif session.idle_s > self._options.session_idle_s:
                 self.close(session)
+            elif session.idle_s > _RESTS_AFTER_S:
+                session.studio.rest()
 
     def say_goodbye(self) -> None:
         """End the pages' event streams, for which a server that shuts down would wait."""

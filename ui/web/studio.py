@@ -228,11 +228,16 @@ class Studio:
         """Close the document and forget its history."""
         with self.lock:
             self._history.clear()
-            self.viewer = Viewer()
+            self.rest()
             change = self._show(solo=())
             self._recent.clear()
             self._recent.append(change.moment)
             return change
+
+    def rest(self) -> None:
+        """Give up what makes pictures fast; the next ones are painted anew."""
+        with self.lock:
+            self.viewer = Viewer()
 
     @property
     def held_bytes(self) -> int:
