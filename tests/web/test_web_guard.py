@@ -130,7 +130,7 @@ def test_bodies_over_the_limit_are_refused_whether_announced_or_not(client):
 
 
 def test_a_body_without_end_is_read_no_further_than_the_limit():
-    """The application swallows the error, as frameworks do around their parsers; it is 413 still."""
+    """The application swallows the error, as parsers in frameworks do; it is 413 all the same."""
     taken, sent = 0, []
 
     async def receive():
