@@ -115,10 +115,13 @@ def ui(
 
 def _run(options: WebOptions, bound, shows: bool) -> None:
     from layerstudio.ui.web.app import create_app
+    from layerstudio.ui.web.jobs.estimates import Timings, default_path
     from layerstudio.ui.web.serving import addresses, serve
 
     _log_to_stderr()
     places = addresses(options)
+    app = create_app(options)
+    app.state.jobs.timings = Timings(default_path())  # what runs took before, for estimates
 
     def started() -> None:
         typer.echo(f"The studio is at {' and '.join(places)}")
@@ -127,7 +130,7 @@ def _run(options: WebOptions, bound, shows: bool) -> None:
             _open_browser(places[-1])
 
     try:
-        serve(create_app(options), bound, started)
+        serve(app, bound, started)
     except KeyboardInterrupt:
         typer.echo("The studio has ended.", err=True)
 
