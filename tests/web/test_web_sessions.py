@@ -194,7 +194,13 @@ def test_what_a_killed_studio_left_is_removed_by_the_next(tmp_path, monkeypatch)
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     left = Path(process.stdout.readline().strip())
+    strange, young = tmp_path / "layerstudio-studio-1", tmp_path / "layerstudio-studio-2"
+    strange.mkdir()
+    young.mkdir()
+    os.utime(strange, (1, 1))
     alive = TemporaryRoot()
+    assert not strange.exists() and young.exists()  # a young one may be about to be locked
+    young.rmdir()
     assert left.is_dir() and alive.path.is_dir()  # it runs, so its folder is in use
     process.kill()
     process.wait()

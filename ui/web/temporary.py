@@ -9,12 +9,14 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 _PREFIX = "layerstudio-studio-"
 _LOCK = ".lock"
+_OLD_S = 3600.0
 
 
 class TemporaryRoot:
@@ -28,16 +30,21 @@ class TemporaryRoot:
         atexit.register(self.remove)
 
     def remove(self) -> None:
+        """Now, and once more when the process ends: Gradio keeps the first folder that it was given
+        in mind, and makes it anew when a second studio starts in the same process."""
         self._lock.release()
         shutil.rmtree(self.path, ignore_errors=True)
-        atexit.unregister(self.remove)
 
 
 def _remove_left_behind(parent: Path) -> None:
     for folder in parent.glob(f"{_PREFIX}*"):
-        if folder.is_symlink() or not (folder / _LOCK).is_file():
+        if folder.is_symlink():
             continue
         try:
+            if not (folder / _LOCK).is_file():  # perhaps its process is about to make it
+                if time.time() - folder.stat().st_mtime > _OLD_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+                continue
             with FileLock(folder / _LOCK, timeout=0):
                 shutil.rmtree(folder, ignore_errors=True)
         except (Timeout, OSError):  # in use, or another user's
