@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Download, Locator, Page
+    from playwright.sync_api import Download, FilePayload, Locator, Page
     from running_studio import RunningStudio
     from watched_pages import Pages
 
@@ -81,7 +81,7 @@ class StudioPage:
     def start_sample(self, name: str = "Poster") -> None:
         self.page.locator(".ls-welcome .ls-sample", has_text=name).click()
 
-    def choose_file(self, path: Path | dict[str, Any], way: str = "Open") -> None:
+    def choose_file(self, path: Path | FilePayload, way: str = "Open") -> None:
         """Give a file to the ``Decompose`` or ``Open`` tab of the start panel."""
         self.page.get_by_role("tab", name=way).click()
         with self.page.expect_file_chooser() as chooser:
