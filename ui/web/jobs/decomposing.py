@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from layerstudio.color import to_depth
 from layerstudio.errors import InvalidRequest
 from layerstudio.geometry import Extent
 from layerstudio.picture import Picture
@@ -13,7 +16,7 @@ from layerstudio.settings import resolve
 from layerstudio.ui.web.bodies import Fields
 from layerstudio.ui.web.jobs.context import Context
 from layerstudio.ui.web.jobs.estimates import Measure
-from layerstudio.ui.web.jobs.job import Job, JobResult
+from layerstudio.ui.web.jobs.job import Job, JobResult, small
 from layerstudio.ui.web.jobs.opening import picture_of, stem_of
 from layerstudio.ui.web.jobs.requests import decompose_request
 
@@ -43,6 +46,8 @@ def start(context: Context, body: Fields) -> Job:
         progress(Progress("reading", 0.0))
         given = picture
         read = given if isinstance(given, Picture) else picture_of(given, context.options.limits)
+        shown = small(np.asarray(to_depth(read.pixels, np.uint8)))  # until the method shows more
+        progress(Progress("reading", 0.0, shown))
         document = decompose(
             read,
             request,
