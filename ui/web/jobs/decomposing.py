@@ -46,7 +46,9 @@ def start(context: Context, body: Fields) -> Job:
         progress(Progress("reading", 0.0))
         given = picture
         read = given if isinstance(given, Picture) else picture_of(given, context.options.limits)
-        shown = small(np.asarray(to_depth(read.pixels, np.uint8)))  # until the method shows more
+        shown = small(
+            np.asarray(to_depth(read.pixels, np.uint8), np.uint8)
+        )  # until the method shows more
         progress(Progress("reading", 0.0, shown))
         document = decompose(
             read,
