@@ -96,6 +96,16 @@ def test_a_link_from_elsewhere_does_not_replace_the_session(client):
     assert "layerstudio_session" in another(client).get("/").headers["set-cookie"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/gradio_api/file=http://192.0.2.1/a.png", "/gradio_api/file=HTTPS://example.com/a",
+     "/file=http:/example.com", "/gradio_api/file=%68ttp://example.com",
+     "/gradio_api/proxy=https://example.com/a"],
+)  # fmt: skip
+def test_the_server_fetches_nothing_for_anybody(client, path):
+    assert kind(client.get(path)) == (403, "Forbidden")
+
+
 def test_every_answer_has_the_headers(client):
     script = "/studio/static/main.js"
     for path in ("/", "/studio/state", script, "/studio/nothing", "/nothing", "/config"):

@@ -5,6 +5,7 @@
 * A request that a page made must come from a page of ours, whatever its method: browsers say so in
   ``Origin`` and ``Sec-Fetch-Site``. Programs send neither. A link from elsewhere to the page itself
   is allowed.
+* Addresses of other machines are not fetched in anybody's name.
 * Bodies are counted while they stream.
 """
 
@@ -82,6 +83,8 @@ class Guard:
             )
         if _is_foreign(scope, headers, host):
             return Forbidden("Only the studio's own page may ask for this.")
+        if _reaches_elsewhere(scope["path"]):
+            return Forbidden("This studio fetches nothing from other machines.")
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -90,6 +93,12 @@ class Guard:
 
     def _most_bytes(self, path: str) -> int:
         return self._upload_bytes if path in _UPLOADS else _JSON_BYTES
+
+
+def _reaches_elsewhere(path: str) -> bool:
+    """Whether one of Gradio's routes would make the server fetch an address."""
+    _, _, asked = path.partition("/file=")
+    return asked.lower().lstrip("/").startswith(("http:", "https:")) or "/proxy=" in path
 
 
 class _Body:

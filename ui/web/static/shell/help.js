@@ -32,7 +32,7 @@ export function about(studio) {
     el("p", {}, t("about.lead")),
     el("p.ls-dim", {}, t("about.local")),
     el("dl.ls-facts", {}, ...facts.flatMap(([key, text]) => [el("dt", {}, t(key)), el("dd", {}, text)])),
-    el("p", {}, el("a", { href: "./gradio_api/info", target: "_blank", rel: "noopener" }, t("about.api"))),
+    el("p", {}, el("a", { href: "./?view=api", target: "_blank", rel: "noopener" }, t("about.api"))),
   ];
   return dialog({ title: t("help.about"), body });
 }

@@ -11,6 +11,7 @@ export function mountJobs(studio) {
   const { store } = studio;
   const claims = new Map(); // by job, whether somebody still waits for its files
   const methods = new Map(); // by job, the method that it runs
+  const dismissed = new Set(); // a quick job may be over and gone before the answer to its start is here
   const put = (job) => store.set({ jobs: [...store.get("jobs").filter((one) => one.id !== job.id), job] });
 
   studio.startJob = async (kind, body = {}, { claim = null } = {}) => {
@@ -18,7 +19,8 @@ export function mountJobs(studio) {
       const { job } = await wire.post("jobs", { kind, ...body });
       if (claim) claims.set(job.id, claim);
       methods.set(job.id, body.request?.method);
-      if (!store.get("jobs").some((one) => one.id === job.id)) put(job); // its events may be here already
+      const isKnown = dismissed.has(job.id) || store.get("jobs").some((one) => one.id === job.id);
+      if (!isKnown) put(job); // its events may be here already
       return job;
     } catch (error) {
       studio.fail(error);
@@ -30,8 +32,9 @@ export function mountJobs(studio) {
     return wire.post(`jobs/${job.id}/cancel`).catch(studio.fail);
   };
   studio.dismissJob = (job) => {
+    dismissed.add(job.id);
     store.set({ jobs: store.get("jobs").filter((one) => one.id !== job.id) });
-    return wire.post(`jobs/${job.id}/dismiss`).catch(studio.fail);
+    return wire.post(`jobs/${job.id}/dismiss`).catch((error) => error.status !== 404 && studio.fail(error)); // another tab was first
   };
 
   store.watch("jobs", (jobs, before) => {
