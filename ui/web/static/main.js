@@ -5,6 +5,7 @@ import { mountEditor } from "./editor/editor.js";
 import { loadStrings, t } from "./i18n.js";
 import { mountShell } from "./shell/shell.js";
 import { Store } from "./store.js";
+import { tracked } from "./tracking.js";
 import * as wire from "./wire.js";
 
 const NO_HINTS = { boxes: [], points: [], excluded: [] };
@@ -70,11 +71,15 @@ function editsOf(store) {
   const watchers = new Set();
   const edit = {
     /** Send a command for `paths`, by default the selection. */
-    run: (command, args = {}, { paths = null, merge = null } = {}) =>
-      inTurn(() => {
+    run: (command, args = {}, { paths = null, merge = null } = {}) => {
+      const meant = paths?.length ? tracked(store.get("document"), paths) : null; // edits before it may move them
+      return inTurn(() => {
         const { revision, selection } = store.get("document");
-        return wire.post("edit", { revision, command, paths: paths || selection, args, merge });
-      }),
+        const found = meant ? meant(store.get("document")) : paths || selection;
+        if (meant && !found.length) throw new wire.StudioError({ kind: "Stale", message: t("edit.gone") });
+        return wire.post("edit", { revision, command, paths: found, args, merge });
+      });
+    },
     undo: () => inTurn(() => wire.post("undo")),
     redo: () => inTurn(() => wire.post("redo")),
     jump: (index) => inTurn(() => wire.post("history", { index })),

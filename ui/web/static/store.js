@@ -10,6 +10,7 @@
  *   exploded   whether the stack is shown in 3-D
  *   zoom       screen pixels per canvas pixel
  *   busy       number of edits on the way
+ *   uploading  null, or { name, fraction, cancel } of a file that is being sent
  *   panel      which panel a narrow screen shows: "canvas" | "start" | "layers"
  */
 export class Store {

@@ -2,6 +2,7 @@
 
 import { el } from "../dom.js";
 import { t } from "../i18n.js";
+import { tracked } from "../tracking.js";
 import { toggleSolo } from "./actions.js";
 import { mountLayerDrag } from "./layerdrag.js";
 import { openLayerMenu } from "./layermenu.js";
@@ -46,6 +47,7 @@ export class LayerTree {
   #draw(document, before) {
     const hadFocus = this.element.contains(globalThis.document.activeElement);
     if (document?.id !== before?.id) this.#folded.clear();
+    else if (document?.revision !== before?.revision) this.#folded = new Set(tracked(before, [...this.#folded])(document));
     for (const path of document?.selection || []) this.#unfoldAround(path);
     this.#flat = document ? flatten(document.nodes, this.#folded) : [];
     const shown = new Set(this.#flat.map(({ node }) => node.path));
@@ -160,6 +162,10 @@ export class LayerTree {
     event.stopPropagation();
   }
 
+  #renameTo(name, paths) {
+    if (paths.length) this.studio.edit.run("rename", { name }, { paths });
+  }
+
   /** Selection follows the focus, unless Ctrl only moves it. */
   #goTo(order, event) {
     const { path } = this.#flat[order].node;
@@ -183,6 +189,7 @@ export class LayerTree {
     const row = this.#rows.get(path);
     if (!row || row.element.querySelector("input")) return;
     this.studio.panels?.show("layers");
+    const meant = tracked(this.store.get("document"), [path]);
     const input = el("input.ls-layer-rename", { type: "text", value: row.node.name, "aria-label": t("layers.new_name"), spellcheck: "false", maxlength: "255" });
     let open = true;
     const close = (keep) => {
@@ -192,7 +199,7 @@ export class LayerTree {
       const name = input.value.trim();
       input.replaceWith(row.name);
       if (hadFocus) row.element.focus({ preventScroll: true });
-      if (keep && name && name !== row.node.name) this.studio.edit.run("rename", { name }, { paths: [path] });
+      if (keep && name && name !== row.node.name) this.#renameTo(name, meant(this.store.get("document")));
     };
     input.addEventListener("blur", () => close(true));
     input.addEventListener("keydown", (event) => {

@@ -63,8 +63,12 @@ export function runLine(studio, { label, request }) {
       studio.fail(error);
     }
   };
+  const button = el("button.ls-button.is-primary.is-large", { type: "submit" }, label);
+  const update = () => (button.disabled = !request()); // the methods are on their way
+  studio.catalogue.watch(update);
+  update();
   return el("footer.ls-run", {},
-    el("button.ls-button.is-primary.is-large", { type: "submit" }, label),
+    button,
     iconButton("shell-command", t("recipe.show_command"), show));
 }
 
