@@ -2,7 +2,7 @@
 
 On two cores, in the background, about two hours:
 
-    nice python -m training.peel --out runs/peel --steps 4000
+    nice python -m training.peel --out runs/peel --steps 3000
 
 On a GPU, about ten minutes:
 

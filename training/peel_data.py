@@ -1,6 +1,6 @@
-"""Examples for ``peel``: a crop of a drawn design, and what each of its pixels belongs to.
+"""Examples for ``peel``: a drawn design, and what each part of it belongs to.
 
-A design is drawn once and used many times: its layers are moved, and laid on another photograph.
+A design is drawn once and used several times: its layers are moved, and laid on a photograph.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from layerstudio.color import F32, U8, to_u8
 from layerstudio.document import Layer, Role
 from layerstudio.geometry import Bounds, Extent
-from layerstudio.models.peel_network import network_input
+from layerstudio.models.peel_network import CELL, means, most, network_input
 from training import backgrounds
 from training.assets import Assets
 from training.designs import Design, make_design, through_jpeg
-from training.splits import Split
+
+F16 = NDArray[np.float16]
 
 KINDS = ("background", "shape", "text", "object")
 _SOLID = 128  # alpha from which a layer owns a pixel
@@ -29,8 +30,8 @@ _SIDE = 9  # pixels of the window in which one of two owners is the upper
 _PHOTOGRAPHS = 0.6  # share of examples
 _NEIGHBOURS = 0.35  # share of examples whose layers are moved, so that more of them touch
 _JPEG = 0.3
-_FIRST_DESIGNS = 40
-_STEPS_A_DESIGN = 4
+_FIRST = 48  # examples with which a pool begins
+_VARIANTS = 6  # examples of one design
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +56,34 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """``inputs`` (5, h, w) for the network, and the truth about it."""
+    """What the network gets and should say, by squares of 4 x 4 pixels: ``inputs`` (8, h, w),
+    ``wanted`` (8, h, w) in [0, 1] in the order of the network's outputs, and ``weight`` (3, h, w)
+    of all outputs but the last two, of the border and of its upper side."""
 
-    inputs: F32
-    truth: Truth
+    inputs: F16
+    wanted: F16
+    weight: F16
+
+    @classmethod
+    def of(cls, pixels: U8, truth: Truth) -> Example:
+        """Of (h, w, 3) pixels, sides multiples of 4."""
+        kinds = np.stack([truth.kind == index for index in range(len(KINDS))], axis=-1)
+        near = means(truth.near.astype(np.float32))
+        upper = means(truth.upper.astype(np.float32)) / np.maximum(near, 1e-3)
+        wanted = [
+            *means(kinds.astype(np.float32)).transpose(2, 0, 1),
+            means(truth.veil.astype(np.float32)),
+            means(truth.shadow),
+            most(truth.border.astype(np.float32)),
+            np.minimum(upper, 1),
+        ]
+        free = 1 - means(truth.lettered.astype(np.float32))
+        weight = [np.ones_like(near), free, near]
+        return cls(
+            network_input(pixels).astype(np.float16),
+            np.stack(wanted).astype(np.float16),
+            np.stack(weight).astype(np.float16),
+        )
 
 
 def is_veil(layer: Layer) -> bool:
@@ -113,73 +138,70 @@ def _borders(owner: U8) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[n
     return border, near & (owner == highest), near
 
 
-class Pool:
-    """The last designs drawn; the pool after a step depends on the step alone.
-
-    It begins with a few, so that training starts at once, and one is drawn every fourth step:
-    drawing takes longer than a step.
-    """
-
-    def __init__(self, seed: int, assets: Assets, size: int, split: Split = "train") -> None:
-        self._seed = seed
-        self._assets = assets
-        self._split: Split = split
-        self._designs: deque[Design] = deque(maxlen=size)
-        self._drawn = 0
-
-    def at(self, step: int) -> list[Design]:
-        size = self._designs.maxlen or 1
-        wanted = _FIRST_DESIGNS + step // _STEPS_A_DESIGN
-        self._drawn = max(self._drawn, wanted - size)
-        while self._drawn < wanted:
-            seed = self._seed * 1_000_000 + self._drawn
-            self._designs.append(make_design(seed, self._split, assets=self._assets))
-            self._drawn += 1
-        return list(self._designs)
-
-
-class Crops:
-    """Examples of ``side`` pixels from a pool; the batch of a step depends on the step alone."""
+class Examples:
+    """A pool of examples that grows and is renewed by one a step; the batch of a step depends on
+    the seed and the step alone."""
 
     def __init__(self, seed: int, assets: Assets, side: int, pool: int) -> None:
         self._seed = seed
-        self._side = side
-        self._pool = Pool(seed, assets, pool)
-        names = assets.photograph_names("train")
-        self._photographs = [assets.photograph(name) for name in names]
+        self._side = side // CELL
+        self._assets = assets
+        self._photographs = [assets.photograph(n) for n in assets.photograph_names("train")]
+        self._kept: deque[Example] = deque(maxlen=pool)
+        self._made = 0
+        self._design: tuple[int, Design] | None = None
 
     def batch(self, step: int, count: int) -> list[Example]:
-        designs = self._pool.at(step)
+        wanted = _FIRST + step
+        self._made = max(self._made, wanted - (self._kept.maxlen or 1))
+        while self._made < wanted:
+            self._kept.append(self._example(self._made))
+            self._made += 1
         rng = np.random.default_rng([self._seed, step])
-        return [self._example(designs[int(rng.integers(len(designs)))], rng) for _ in range(count)]
+        chosen = [self._kept[int(rng.integers(len(self._kept)))] for _ in range(count)]
+        return [_varied(example, self._side, rng) for example in chosen]
 
-    def _example(self, design: Design, rng: np.random.Generator) -> Example:
+    def _example(self, number: int) -> Example:
+        design = self._drawn(self._seed * 1_000_000 + number // _VARIANTS)
+        rng = np.random.default_rng([self._seed, number, 1])
         layers = [layer for layer in design.document.children if isinstance(layer, Layer)]
+        extent = design.document.extent
         if rng.random() < _NEIGHBOURS:
-            layers = _moved(layers, design.document.extent, rng)
-        scale = float(rng.uniform(0.75, 1.3)) if rng.random() < 0.25 else 1.0
-        side = min(round(self._side / scale), *design.document.extent)
-        window = _window(layers, design.document.extent, side, rng)
+            layers = _moved(layers, extent, rng)
+        window = Bounds(0, 0, extent.width // CELL * CELL, extent.height // CELL * CELL)
         ground = None
         if rng.random() < _PHOTOGRAPHS:
-            ground = self._ground(design.document.extent, window, rng)
+            source = _strange(self._photographs[int(rng.integers(len(self._photographs)))], rng)
+            ground = _noisy(backgrounds.photograph(source, window.extent, rng), rng)
         pixels = _composed(layers, window, ground)
-        truth = truth_of(layers, window)
-        pixels, truth = _turned(pixels, truth, rng)
-        if pixels.shape[0] != self._side:
-            pixels, truth = _scaled(pixels, truth, self._side)
         if rng.random() < _JPEG:
             quality = int(rng.integers(72, 97))
             opaque = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
             pixels = through_jpeg(opaque, quality, subsampled=bool(rng.random() < 0.5))[..., :3]
-        return Example(network_input(np.ascontiguousarray(pixels)), truth)
+        return Example.of(np.ascontiguousarray(pixels), truth_of(layers, window))
 
-    def _ground(self, extent: Extent, window: Bounds, rng: np.random.Generator) -> U8:
-        """(h, w, 3) of a photograph over ``window``, of a size as on designs or smaller."""
-        source = _strange(self._photographs[int(rng.integers(len(self._photographs)))], rng)
-        if rng.random() < 0.4:
-            return _noisy(backgrounds.photograph(source, window.extent, rng), rng)
-        return _noisy(backgrounds.photograph(source, extent, rng)[window.slices], rng)
+    def _drawn(self, seed: int) -> Design:
+        if self._design is None or self._design[0] != seed:
+            self._design = seed, make_design(seed, "train", assets=self._assets)
+        return self._design[1]
+
+
+def _varied(example: Example, side: int, rng: np.random.Generator) -> Example:
+    """A window of ``side`` squares, mirrored and recoloured at times; what is beyond the canvas
+    weighs nothing."""
+    arrays = [example.inputs, example.wanted, example.weight]
+    height, width = example.inputs.shape[1:]
+    y = int(rng.integers(max(1, height - side + 1)))
+    x = int(rng.integers(max(1, width - side + 1)))
+    arrays = [values[:, y : y + side, x : x + side] for values in arrays]
+    if rng.random() < 0.5:
+        arrays = [values[:, :, ::-1] for values in arrays]
+    inputs = arrays[0].copy()
+    if rng.random() < 0.3:
+        inputs[:3] = inputs[:3][rng.permutation(3)]
+    rest = ((0, 0), (0, side - inputs.shape[1]), (0, side - inputs.shape[2]))
+    wanted, weight = (np.pad(values, rest) for values in arrays[1:])
+    return Example(np.pad(inputs, rest, mode="edge"), wanted, weight)
 
 
 def _strange(photograph: U8, rng: np.random.Generator) -> U8:
@@ -220,17 +242,6 @@ def _moved(layers: list[Layer], extent: Extent, rng: np.random.Generator) -> lis
     return moved
 
 
-def _window(layers: list[Layer], extent: Extent, side: int, rng: np.random.Generator) -> Bounds:
-    """A square within the canvas, mostly around a point of some layer."""
-    x, y = rng.uniform(0, extent.width), rng.uniform(0, extent.height)
-    if len(layers) > 1 and rng.random() < 0.8:
-        box = layers[int(rng.integers(1, len(layers)))].bounds
-        x, y = rng.uniform(box.x, box.right), rng.uniform(box.y, box.bottom)
-    left = int(np.clip(round(x - side / 2), 0, extent.width - side))
-    top = int(np.clip(round(y - side / 2), 0, extent.height - side))
-    return Bounds(left, top, side, side)
-
-
 def _composed(layers: list[Layer], window: Bounds, ground: U8 | None) -> U8:
     """The layers over ``window``, on ``ground`` instead of their own background if it is given."""
     picture = np.zeros((*window.extent.shape, 3), np.float32)
@@ -244,30 +255,3 @@ def _composed(layers: list[Layer], window: Bounds, ground: U8 | None) -> U8:
         under = picture[common.relative_to(window).slices]
         under += (part[..., :3] - under) * (part[..., 3:] / 255)
     return to_u8(picture / np.float32(255))
-
-
-def _turned(pixels: U8, truth: Truth, rng: np.random.Generator) -> tuple[U8, Truth]:
-    """Mirrored at times; upside down seldom, since shadows fall down."""
-    across, down = rng.random() < 0.5, rng.random() < 0.15
-
-    def turn(values: NDArray) -> NDArray:
-        values = values[:, ::-1] if across else values
-        return np.ascontiguousarray(values[::-1] if down else values)
-
-    return turn(pixels), _each(truth, turn)
-
-
-def _scaled(pixels: U8, truth: Truth, side: int) -> tuple[U8, Truth]:
-    size = (side, side)
-    way = cv2.INTER_AREA if pixels.shape[0] > side else cv2.INTER_CUBIC
-
-    def nearest(values: NDArray) -> NDArray:
-        plain = values.astype(np.uint8) if values.dtype == bool else values
-        resized = cv2.resize(plain, size, interpolation=cv2.INTER_NEAREST)
-        return resized.astype(values.dtype)
-
-    return np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8), _each(truth, nearest)
-
-
-def _each(truth: Truth, change) -> Truth:  # type: ignore[no-untyped-def]
-    return Truth(**{name: change(values) for name, values in vars(truth).items()})

@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from layerstudio.color import F32, U8
 from layerstudio.document import Layer
 from layerstudio.geometry import Bounds
-from layerstudio.models.peel_network import STRIDE, PeelNetwork, network_input
+from layerstudio.models.peel_network import CELL, STRIDE, PeelNetwork, network_input
 from training.assets import Assets
 from training.designs import BACKGROUNDS, make_design
-from training.peel_data import truth_of
+from training.peel_data import Example, truth_of
 from training.peel_run import Run
 
 _FIRST = 50_000  # seed of the designs that measure it; the benchmark's begin at 0
@@ -31,20 +32,26 @@ def quality(network: PeelNetwork, *, count: int, assets: str = "best") -> dict[s
         background = BACKGROUNDS[index % len(BACKGROUNDS)]
         design = make_design(_FIRST + index, "dev", background=background, assets=material)
         layers = [layer for layer in design.document.children if isinstance(layer, Layer)]
-        truth = truth_of(layers, Bounds.full(design.document.extent))
-        logits = _read(network, design.picture.pixels[..., :3])
-        drawn, true_drawn = logits[:4].argmax(0) > 0, truth.kind > 0
+        pixels = design.picture.pixels[..., :3]
+        height, width = (side // CELL * CELL for side in pixels.shape[:2])
+        truth = truth_of(layers, Bounds(0, 0, width, height))
+        example = Example.of(np.ascontiguousarray(pixels[:height, :width]), truth)
+        wanted, free = example.wanted.astype(np.float32), example.weight[1] > 0.5
+        logits = _read(network, pixels)
+        drawn, true_drawn = logits[:4].argmax(0) > 0, wanted[0] < 0.5
+        border = (wanted[6] > 0.5) & free
+        near = example.weight[2] > 0.3
         scores = {
             f"drawn_{background}": _sums(drawn, true_drawn),
-            "kind": (float((logits[:4].argmax(0) == truth.kind).mean()), 1.0),
-            "veil": _sums(logits[4] > 0, truth.veil),
-            "border_precision": _shares(logits[6] > 0, truth.border & ~truth.lettered),
-            "border_recall": _shares(truth.border & ~truth.lettered, logits[6] > 0),
-            "upper": _shares(truth.near, (logits[7] > 0) == truth.upper),
+            "kind": (float((logits[:4].argmax(0) == wanted[:4].argmax(0)).mean()), 1.0),
+            "veil": _sums(logits[4] > 0, wanted[4] > 0.5),
+            "border_precision": _shares((logits[6] > 0) & free, border),
+            "border_recall": _shares(border, logits[6] > 0),
+            "upper": _shares(near, (logits[7] > 0) == (wanted[7] > 0.5)),
         }
         opacity = 1 / (1 + np.exp(-logits[5]))
-        there = (opacity > 0.05) | (truth.shadow > 0.05)
-        off = np.abs(opacity - truth.shadow)[there]
+        there = (opacity > 0.05) | (wanted[5] > 0.05)
+        off = np.abs(opacity - wanted[5])[there]
         scores["shadow_error"] = (float(off.sum()), float(off.size))
         for name, (hits, total) in scores.items():
             sums[name] = sums.get(name, 0.0) + hits
@@ -59,8 +66,8 @@ def export(run: Run, folder: Path) -> Path:
     path = folder / "peel.safetensors"
     state: dict[str, Tensor] = {}
     for name, value in run.average.state_dict().items():
-        if value.is_floating_point():
-            state[name] = value.detach().cpu().half().contiguous()
+        value = value.detach().cpu()
+        state[name] = (value.half() if value.is_floating_point() else value).contiguous()
     figures = quality(run.average, count=10, assets=run.settings.assets)
     settings = {k: v for k, v in vars(run.settings).items() if k not in ("out", "device")}
     about = {"recipe": "training/peel.py", "step": str(run.step)}
@@ -70,14 +77,15 @@ def export(run: Run, folder: Path) -> Path:
     return path
 
 
-def _read(network: PeelNetwork, rgb: np.ndarray) -> np.ndarray:
-    """Logits (8, h, w)."""
-    height, width = rgb.shape[:2]
-    padded = np.pad(rgb, ((0, -height % STRIDE), (0, -width % STRIDE), (0, 0)), mode="edge")
+def _read(network: PeelNetwork, rgb: U8) -> F32:
+    """Logits (8, h, w) by squares; what does not fill one is left out."""
+    height, width = (side // CELL for side in rgb.shape[:2])
+    inputs = network_input(np.ascontiguousarray(rgb[: height * CELL, : width * CELL]))
+    padding = ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE))
     device = next(network.parameters()).device
-    inputs = torch.from_numpy(network_input(np.ascontiguousarray(padded))[None]).to(device)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-        logits = network(inputs.contiguous(memory_format=torch.channels_last))
+    padded = torch.from_numpy(np.pad(inputs, padding, mode="edge")[None]).to(device)
+    with torch.inference_mode():
+        logits = network(padded.contiguous(memory_format=torch.channels_last))
     return logits[0, :, :height, :width].float().cpu().numpy()
 
 

@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from training.peel_data import KINDS, Example, Truth
+from training.peel_data import KINDS, Example
 
-_BORDER_WEIGHT = 4.0  # of a pixel on a border, since few are
-_SHARES = {"kind": 1.0, "veil": 0.5, "shadow": 1.0, "border": 0.5, "upper": 0.1}
+_BORDER_WEIGHT = 4.0  # of a square on a border, since few are
+_SHARES = {"kind": 1.0, "veil": 0.7, "shadow": 1.0, "border": 0.7, "upper": 0.1}
 
 
 def tensors(examples: list[Example]) -> dict[str, Tensor]:
-    """Stacked; truth by the names of ``Truth``."""
-    batch: dict[str, Any] = {"inputs": np.stack([example.inputs for example in examples])}
-    for name in Truth.__dataclass_fields__:
-        batch[name] = np.stack([getattr(example.truth, name) for example in examples])
-    return {name: torch.from_numpy(values) for name, values in batch.items()}
+    """Stacked float32, by the names of ``Example``."""
+    names = ("inputs", "wanted", "weight")
+    return {
+        name: torch.from_numpy(
+            np.stack([getattr(example, name) for example in examples]).astype(np.float32)
+        )
+        for name in names
+    }
 
 
 def losses(logits: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Cross entropies of (n, 8, h, w) logits; ``total`` is their weighted sum."""
     count = len(KINDS)
-    veil, shadow, border, upper = logits[:, count:].unbind(1)
-    bce = F.binary_cross_entropy_with_logits
-    on_border = batch["border"].float()
-    weight = (1 + (_BORDER_WEIGHT - 1) * on_border) * (~batch["lettered"]).float()
-    near = batch["near"].float()
-    sides = bce(upper, batch["upper"].float(), reduction="none") * near
+    wanted = batch["wanted"]
+    all_, free, near = batch["weight"].unbind(1)
+    kind = -(F.log_softmax(logits[:, :count], dim=1) * wanted[:, :count]).sum(1)
+    veil, shadow, border, upper = (
+        F.binary_cross_entropy_with_logits(logits[:, n], wanted[:, n], reduction="none")
+        for n in range(count, count + 4)
+    )
+    crowded = free * (1 + (_BORDER_WEIGHT - 1) * wanted[:, count + 2])
     found = {
-        "kind": F.cross_entropy(logits[:, :count], batch["kind"].long()),
-        "veil": bce(veil, batch["veil"].float()),
-        "shadow": bce(shadow, batch["shadow"]),
-        "border": bce(border, on_border, weight),
-        "upper": sides.sum() / (near.sum() + 1),
+        "kind": (kind * all_).sum() / all_.sum(),
+        "veil": (veil * all_).sum() / all_.sum(),
+        "shadow": (shadow * all_).sum() / all_.sum(),
+        "border": (border * crowded * all_).sum() / all_.sum(),
+        "upper": (upper * near).sum() / (near.sum() + 1),
     }
     found["total"] = torch.stack([_SHARES[name] * value for name, value in found.items()]).sum()
     return found

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from layerstudio.errors import NumericalFailure
 from layerstudio.models.peel_network import PeelNetwork
 from training.assets import Assets
-from training.peel_data import Crops
+from training.peel_data import Examples
 from training.peel_loss import losses, tensors
 
 CHECKPOINT = "checkpoint.pt"
@@ -33,14 +33,14 @@ class Settings:
     with as many. ``pool`` is how many designs a stream keeps."""
 
     out: str
-    steps: int = 4000
-    batch: int = 8
-    side: int = 256
-    rate: float = 2e-3
+    steps: int = 3000
+    batch: int = 4
+    side: int = 640
+    rate: float = 1.5e-3
     decay: float = 0.02
     seed: int = 1
     lanes: int = 1
-    pool: int = 300
+    pool: int = 800
     every: int = 50
     device: str = "cpu"
     assets: str = "best"
@@ -52,7 +52,7 @@ class _Steps(Dataset[dict[str, Tensor]]):
     def __init__(self, settings: Settings, first: int) -> None:
         self._settings = settings
         self._first = first
-        self._lanes: dict[int, Crops] = {}
+        self._lanes: dict[int, Examples] = {}
 
     def __len__(self) -> int:
         return self._settings.steps - self._first
@@ -62,7 +62,7 @@ class _Steps(Dataset[dict[str, Tensor]]):
         turn, lane = divmod(self._first + index, own.lanes)
         if lane not in self._lanes:
             assets = Assets.best() if own.assets == "best" else Assets.bundled()
-            self._lanes[lane] = Crops(own.seed * 100 + lane, assets, own.side, own.pool)
+            self._lanes[lane] = Examples(own.seed * 100 + lane, assets, own.side, own.pool)
         return tensors(self._lanes[lane].batch(turn, own.batch))
 
 
@@ -104,8 +104,7 @@ class Run:
     def _batches(self) -> Iterator[dict[str, Tensor]]:
         lanes = self.settings.lanes
         steps = _Steps(self.settings, self.step)
-        workers = lanes if lanes > 1 else 0
-        yield from DataLoader(steps, batch_size=None, num_workers=workers)
+        yield from DataLoader(steps, batch_size=None, num_workers=lanes, prefetch_factor=4)
 
     def _update(self, batch: dict[str, Tensor]) -> dict[str, float]:
         device = torch.device(self.settings.device)

@@ -1,8 +1,9 @@
-"""The small network of the method ``peel``: what each pixel of a design belongs to.
+"""The small network of the method ``peel``: what each part of a design belongs to.
 
 A U-Net (Ronneberger et al. 2015, arXiv:1505.04597) of residual blocks (He et al. 2016,
-arXiv:1603.05027). It reads the picture at full size, because what tells a drawing from a photograph
-is whether neighbours are exactly equal, which is lost when the picture is made smaller.
+arXiv:1603.05027). It reads not pixels but what is measured on them in squares of 4 x 4, among that
+how many neighbours are exactly equal: this tells a drawing from a photograph, and is lost when a
+picture is made smaller. So it sees the whole picture and is fast; edges are left to the solvers.
 """
 
 from __future__ import annotations
@@ -18,29 +19,31 @@ from torch import Tensor, nn
 
 from layerstudio.color import F32, U8
 
-INPUTS = 5
+CELL = 4  # pixels of a square's side
+FEATURES = 8
 OUTPUTS = 8
-STRIDE = 32  # sides of the input are multiples of it
+STRIDE = 16  # squares: sides of the input are multiples of it
+_LEVELS = 4
 
 
 @dataclass(frozen=True)
 class PeelSize:
-    """Channels at a half, a quarter, an eighth, ... of the size, and blocks at each from a quarter
-    on, down and up again."""
+    """Channels at an eighth, a sixteenth, ... of the picture's size, and blocks at each, down and
+    up again."""
 
-    widths: tuple[int, int, int, int, int] = (24, 32, 64, 128, 192)
-    down: tuple[int, int, int, int] = (1, 2, 3, 2)
-    up: tuple[int, int, int] = (1, 1, 2)
+    widths: tuple[int, ...] = (48, 64, 96, 128)
+    down: tuple[int, ...] = (2, 2, 2, 3)
+    up: tuple[int, ...] = (2, 1, 1)
 
     @classmethod
     def of(cls, shapes: Mapping[str, tuple[int, ...]]) -> Self:
         """Read off a checkpoint's shapes; raises ``KeyError`` where they are not this network's."""
         widths = [shapes["stem.0.weight"][0]]
-        widths += [shapes[f"lower.{level}.0.weight"][0] for level in range(4)]
+        widths += [shapes[f"lower.{level}.0.weight"][0] for level in range(_LEVELS - 1)]
         return cls(
-            tuple(widths),  # type: ignore[arg-type]
-            tuple(_count(shapes, f"down.{level}.") for level in range(4)),  # type: ignore[arg-type]
-            tuple(_count(shapes, f"up.{level}.") for level in range(3)),  # type: ignore[arg-type]
+            tuple(widths),
+            tuple(_count(shapes, f"down.{level}.") for level in range(_LEVELS)),
+            tuple(_count(shapes, f"up.{level}.") for level in range(_LEVELS - 1)),
         )
 
 
@@ -53,77 +56,87 @@ class _Block(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(width)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.last = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(torch.relu(self.norm(self.first(x))))
+        return torch.relu(x + self.last(self.second(torch.relu(self.norm(self.first(x))))))
+
+
+def _step(inputs: int, width: int, kernel: int, stride: int) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, width, kernel, stride, padding=kernel // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU())
 
 
 class PeelNetwork(nn.Module):
-    """(n, 5, h, w) of ``network_input`` to (n, 8, h, w) logits, see ``Reading``."""
+    """(n, 8, h, w) of ``network_input`` to (n, 8, h, w) logits, a number for each square."""
 
     def __init__(self, size: PeelSize = PeelSize()) -> None:  # noqa: B008
         super().__init__()
         self.size = size
-        half, *widths = size.widths
-        self.stem = nn.Sequential(
-            nn.Conv2d(4 * INPUTS, half, 3, padding=1, bias=False), nn.BatchNorm2d(half), nn.ReLU()
-        )
+        widths = size.widths
+        self.stem = _step(4 * FEATURES, widths[0], 3, 1)
         self.lower = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 2, stride=2, bias=False), nn.BatchNorm2d(b), nn.ReLU())
-            for a, b in zip(size.widths, widths, strict=False)
+            _step(a, b, 3, 2) for a, b in zip(widths, widths[1:], strict=False)
         )
         self.down = nn.ModuleList(
             nn.Sequential(*(_Block(width) for _ in range(count)))
             for width, count in zip(widths, size.down, strict=True)
         )
-        self.raise_ = nn.ModuleList(
-            nn.Conv2d(widths[level + 1], widths[level], 1) for level in range(3)
+        self.higher = nn.ModuleList(
+            nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:], strict=False)
         )
         self.up = nn.ModuleList(
-            nn.Sequential(*(_Block(widths[level]) for _ in range(size.up[level])))
-            for level in range(3)
+            nn.Sequential(*(_Block(width) for _ in range(count)))
+            for width, count in zip(widths, size.up, strict=False)
         )
-        self.last = nn.Conv2d(widths[0], half, 1)
-        self.head = nn.Sequential(
-            nn.Conv2d(half, half, 3, padding=1, bias=False),
-            nn.BatchNorm2d(half),
-            nn.ReLU(),
-            nn.Conv2d(half, 4 * OUTPUTS, 1),
-        )
+        self.head = nn.Conv2d(widths[0], 4 * OUTPUTS, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        half = self.stem(nn.functional.pixel_unshuffle(x, 2))
-        x = half
+        x = self.down[0](self.stem(nn.functional.pixel_unshuffle(x, 2)))
         kept = []
-        for lower, blocks in zip(self.lower, self.down, strict=True):
-            x = blocks(lower(x))
+        for lower, blocks in zip(self.lower, list(self.down)[1:], strict=True):
             kept.append(x)
-        for level in (2, 1, 0):
-            x = kept[level] + _doubled(self.raise_[level](x))
-            x = self.up[level](x)
-        x = self.head(half + _doubled(self.last(x)))
-        return nn.functional.pixel_shuffle(x, 2)
-
-
-def _doubled(x: Tensor) -> Tensor:
-    return nn.functional.interpolate(x, scale_factor=2, mode="nearest")
+            x = blocks(lower(x))
+        for level in reversed(range(len(kept))):
+            higher = nn.functional.interpolate(self.higher[level](x), scale_factor=2.0)
+            x = self.up[level](kept[level] + higher)
+        return nn.functional.pixel_shuffle(self.head(x), 2)
 
 
 def network_input(rgb: U8) -> F32:
-    """(h, w, 3) to (5, h, w): colours in [-1, 1], and in [0, 1] the logarithms of the largest step
-    to the right and lower neighbour and of the second difference, in which 0 differs from 1."""
+    """(h, w, 3), sides multiples of 4, to (8, h / 4, w / 4): the mean colour in [-1, 1]; the range
+    of the channels; the share of pixels equal to their right and lower neighbours; mean and largest
+    logarithm of that step; mean logarithm of the second difference; all in [0, 1]."""
     height, width = rgb.shape[:2]
-    out = np.empty((INPUTS, height, width), np.float32)
-    out[:3] = rgb.transpose(2, 0, 1) * np.float32(2 / 255) - 1
+    assert height % CELL == 0 and width % CELL == 0, rgb.shape
     signed = rgb.astype(np.int16)
     step = np.zeros((height, width), np.int16)
     step[:, :-1] = np.abs(signed[:, 1:] - signed[:, :-1]).max(axis=2)
     step[:-1] = np.maximum(step[:-1], np.abs(signed[1:] - signed[:-1]).max(axis=2))
-    out[3] = np.log2(1 + step.astype(np.float32)) / 8
+    log_step = np.log2(1 + step.astype(np.float32)) / 8
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     second = np.abs(cv2.Laplacian(grey, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101))
-    out[4] = np.log2(1 + second) / 10
+    squares = rgb.reshape(height // CELL, CELL, width // CELL, CELL, 3)
+    spread = squares.max(axis=(1, 3)).astype(np.float32) - squares.min(axis=(1, 3))
+    out = np.empty((FEATURES, height // CELL, width // CELL), np.float32)
+    out[:3] = means(rgb.astype(np.float32)).transpose(2, 0, 1) * np.float32(2 / 255) - 1
+    out[3] = spread.max(axis=2) / 255
+    out[4] = means((step == 0).astype(np.float32))
+    out[5] = means(log_step)
+    out[6] = most(log_step)
+    out[7] = means(np.log2(1 + second) / 10)
     return out
+
+
+def means(values: F32) -> F32:
+    """(h, w) or (h, w, c) by squares."""
+    height, width = values.shape[:2]
+    size = (width // CELL, height // CELL)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def most(values: F32) -> F32:
+    """(h, w) by squares."""
+    height, width = values.shape
+    return values.reshape(height // CELL, CELL, width // CELL, CELL).max(axis=(1, 3))

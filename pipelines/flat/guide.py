@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from layerstudio.color import F32
 from layerstudio.pipelines.flat.analysis import Analysis
 from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.flat.lettering import Lettering
 from layerstudio.pipelines.flat.photograph import Plate
 
 
@@ -29,10 +30,22 @@ class Guide(Protocol):
         """Of soft darkness (h, w), what is a shadow."""
         ...
 
-    def parted(
-        self, analysis: Analysis, drawings: Sequence[Element]
+    def casters(
+        self, analysis: Analysis, drawings: Sequence[Element], soft: NDArray[np.bool_]
     ) -> list[Element]:
+        """What may throw the soft darkness (h, w), most likely first."""
+        ...
+
+    def parted(self, analysis: Analysis, drawings: Sequence[Element]) -> list[Element]:
         """Drawings with those that touch apart, far to near, each carried on beneath the next."""
+        ...
+
+    def stacked(self, drawings: Sequence[Element], shadows: Sequence[Element]) -> list[Element]:
+        """All of them, each shadow right beneath what throws it and off what lies there."""
+        ...
+
+    def is_text(self, item: Lettering) -> bool:
+        """Whether what looks like letters is no detail of a drawing."""
         ...
 
     def is_drawn(self, drawing: Element) -> bool:

@@ -79,12 +79,12 @@ def candidates(mask: NDArray[np.bool_], bounds: Bounds, extent: Extent) -> list[
             name = "pill" if pill else "rounded rectangle"
             radius = shortest / 2 if pill else radius
             found.append(Outline(name, bounds, rounded_rectangle(shape, box, radius)))
-    filled = _filled(mask)
-    corners = _corners(filled)
+    whole = filled(mask)
+    corners = _corners(whole)
     name = "polygon" if len(corners) <= _POLYGON_SIDES else "shape"
     sides = len(corners) if name == "polygon" and cv2.isContourConvex(corners) else 0
-    found.append(Outline(name, bounds, _distance(filled), sides))
-    hull = _hull(filled)
+    found.append(Outline(name, bounds, _distance(whole), sides))
+    hull = _hull(whole)
     corners = _corners(hull)
     if len(corners) <= _POLYGON_SIDES:
         found.append(Outline("polygon", bounds, _distance(hull), len(corners)))
@@ -176,12 +176,12 @@ def _corners(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.asarray(cv2.approxPolyDP(longest, _POLYGON_SLACK, True), np.int32)
 
 
-def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The mask without its holes."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros(mask.shape, np.uint8)
-    cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
-    return filled.astype(bool)
+    whole = np.zeros(mask.shape, np.uint8)
+    cv2.drawContours(whole, contours, -1, 1, cv2.FILLED)
+    return whole.astype(bool)
 
 
 def _hull(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

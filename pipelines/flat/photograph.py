@@ -28,8 +28,8 @@ _MAX_BLUR = 4.0  # pixels
 @dataclass(frozen=True, eq=False)
 class Plate:
     """``bare`` (h, w, 3) is the photograph without veils, interpolated where ``drawn`` (h, w)
-    things and their rims hide it; ``backdrop`` the same under its veils and ``shadows``; ``lines``
-    are the text found on it."""
+    things and their rims hide it; ``backdrop`` the same under its veils and shadows; ``lines`` are
+    the text found on it. ``shadows`` lie beneath panels, ``cast`` are those on top of them."""
 
     bare: F32
     backdrop: F32
@@ -37,6 +37,11 @@ class Plate:
     veils: tuple[Element, ...]
     lines: tuple[Line, ...]
     shadows: tuple[Element, ...] = ()
+    cast: tuple[Element, ...] = ()
+
+    @property
+    def translucent(self) -> tuple[Element, ...]:
+        return (*self.veils, *self.shadows, *self.cast)
 
 
 def find_plate(analysis: Analysis) -> Plate:
@@ -65,7 +70,7 @@ def completed(plate: Plate, rgb: U8, hole: NDArray[np.bool_], *, noise: float, s
     with its own texture."""
     source = rgb.astype(np.float32)
     hole = hole.copy()
-    for shadow in reversed(plate.shadows):
+    for shadow in reversed((*plate.shadows, *plate.cast)):
         unveiled(source, shadow)
     for veil in reversed(plate.veils):
         _take_off(source, veil, hole, noise)

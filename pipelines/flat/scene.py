@@ -6,7 +6,8 @@ is left for the next: panels with their shadows, then lettering, then drawings a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,7 @@ class _Scene:
     elements: list[Element]
     plate: Plate | None = None
     guide: Guide | None = None
+    cast: list[Element] = field(default_factory=list)
     edges: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
 
     def add(self, element: Element) -> None:
@@ -89,6 +91,7 @@ def find_elements(
     step("panels", 0.2)
     panels, scene.edges = find_panels(analysis, scene.backdrop)
     scene.elements += panels
+    _lay_cast(scene, panels)
     _lay_grounds(scene)
     step("shadows", 0.45)
     soft = _lay_shadows(scene)
@@ -101,7 +104,8 @@ def find_elements(
     if scene.plate is not None:
         drawings = _plainly_drawn(scene, drawings, letters)
     if guide is not None:
-        drawings = guide.parted(analysis, drawings)
+        drawings = guide.stacked(guide.parted(analysis, drawings), scene.cast)
+        scene.elements = [item for item in scene.elements if item not in scene.cast]
     scene.elements += drawings + [item.element for item in letters]
     step("hidden parts", 0.8)
     _complete_photograph(scene, seed)
@@ -124,6 +128,22 @@ def _with_background(analysis: Analysis, guide: Guide | None) -> _Scene:
     return _Scene(analysis, plate.backdrop, elements, plate, guide)
 
 
+def _lay_cast(scene: _Scene, panels: Sequence[Element]) -> None:
+    """Shadows that the backdrop of a photograph has already fall on its panels too."""
+    if scene.plate is None or not scene.plate.cast:
+        return
+    on_panel = np.zeros(scene.analysis.extent.shape, np.float32)
+    for panel in panels:
+        if panel.role is not Role.SHADOW:
+            view = on_panel[panel.bounds.slices]
+            np.maximum(view, panel.alpha, out=view)
+    for shadow in scene.plate.cast:
+        part = replace(shadow, alpha=shadow.alpha * on_panel[shadow.bounds.slices])
+        lay_over(scene.backdrop, part)
+        scene.elements.append(shadow)
+        scene.cast.append(shadow)
+
+
 def _lay_grounds(scene: _Scene) -> None:
     if scene.plate is None:
         grounds, edges = find_grounds(scene.analysis, scene.backdrop)
@@ -141,10 +161,14 @@ def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
         soft = scene.guide.believed_shadow(soft)
     if soft.any():
         foreground = _foreground(scene, soft)
-        for caster in find_drawings(scene.analysis, scene.backdrop, foreground):
+        casters = find_drawings(scene.analysis, scene.backdrop, foreground)
+        if scene.guide is not None:
+            casters = scene.guide.casters(scene.analysis, casters, soft)
+        for caster in casters:
             shadow = shadow_of(scene.analysis, scene.backdrop, soft, caster, foreground)
             if shadow is not None:
                 scene.add(shadow)
+                scene.cast.append(shadow)
                 soft[shadow.bounds.slices] &= shadow.alpha <= 0
     return soft
 
@@ -182,6 +206,8 @@ def _letters(
             if not any(line.bounds.overlaps(item.element.bounds) for item in found)
         ]
         found += blocks_to_lettering(scene.analysis, scene.backdrop, free)
+    if scene.guide is not None:
+        found = [item for item in found if scene.guide.is_text(item)]
     return found
 
 
@@ -241,9 +267,8 @@ def _complete_photograph(scene: _Scene, seed: int) -> None:
         return
     background, *others = scene.elements
     hole = np.zeros(scene.analysis.extent.shape, bool)
-    translucent = (*scene.plate.veils, *scene.plate.shadows)
     for element in others:
-        if not any(element is veil for veil in translucent):
+        if not any(element is veil for veil in scene.plate.translucent):
             hole[element.bounds.slices] |= element.alpha > 0
     background.colour = completed(
         scene.plate, scene.analysis.rgb, dilate(hole, 1), noise=scene.analysis.noise, seed=seed

@@ -37,6 +37,7 @@ _MAX_TINT = 120  # levels: a shadow's colour is dark in every channel
 _MIN_AREA = 60
 _FIT_SIDE = 96  # pixels at which a shadow's numbers are fitted
 _MAX_FIT_ERROR = 0.035  # mean error of alpha with which a fitted shadow is believed
+_MIN_BENEATH = 0.4  # of a caster's area, at the shadow's full opacity
 
 
 def soft_darkness(analysis: Analysis, backdrop: F32) -> NDArray[np.bool_]:
@@ -156,6 +157,8 @@ def shadow_of(
     known = (silhouette < 0.02) & (~hidden[bounds.slices] | near)
     seen[~near & known] = 0.0
     fitted, error = _fit(silhouette, seen, known)
+    if only_fitted and not _is_beneath(fitted.cast(silhouette), silhouette, fitted.opacity):
+        return None
     if error <= _MAX_FIT_ERROR:
         # What shows is taken as it is; the numbers give what is hidden, and where to stop.
         cast = fitted.cast(silhouette)
@@ -246,6 +249,12 @@ def _fit(silhouette: F32, seen: F32, known: NDArray[np.bool_]) -> tuple[DropShad
     matters = weight * ((target > 0.02) | (shown > 0.02))
     error = float((matters * np.abs(shown - target)).sum() / max(float(matters.sum()), 1e-6))
     return DropShadow(dx / scale, dy / scale, abs(sigma) / scale, opacity), error
+
+
+def _is_beneath(cast: F32, silhouette: F32, opacity: float) -> bool:
+    """Whether most of a caster stands on its shadow: else the darkness is another one's."""
+    under = float((cast * silhouette).sum())
+    return under >= _MIN_BENEATH * opacity * float(silhouette.sum())
 
 
 def _carried_on(seen: F32, known: NDArray[np.bool_]) -> F32:

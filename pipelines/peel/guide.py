@@ -9,16 +9,20 @@ import numpy as np
 from layerstudio.color import F32
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, residual
 from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.flat.lettering import Lettering
 from layerstudio.pipelines.flat.photograph import Plate
 from layerstudio.pipelines.peel.parting import parted
 from layerstudio.pipelines.peel.plate import guided_plate
+from layerstudio.pipelines.peel.stacking import stacked
 from layerstudio.pipelines.peel.reading import Mask, Reading
 
 _SURE = 0.8
-_MISFIT = 0.12  # share of the background that a fill must leave unexplained to be none
+_MISFIT = 0.02  # share of the background that a fill must leave unexplained to be none
 _OFF = 12.0  # levels from a fill
 _DARK = 0.02  # opacity of a shadow
 _MIN_DRAWN = 0.5
+_REACH = 4  # pixels between a caster and its shadow
+_MIN_LETTERED = 0.5  # probability of text to that of drawings, over the ink of a text
 
 
 class NetworkGuide:
@@ -44,6 +48,26 @@ class NetworkGuide:
         for drawing in drawings:
             made += parted(analysis, drawing, self.reading)
         return made
+
+    def casters(
+        self, analysis: Analysis, drawings: Sequence[Element], soft: Mask
+    ) -> list[Element]:
+        near = dilate(soft, _REACH)
+
+        def contact(drawing: Element) -> int:
+            return int(np.count_nonzero(near[drawing.bounds.slices] & (drawing.alpha > 0.5)))
+
+        return sorted(self.parted(analysis, drawings), key=contact, reverse=True)
+
+    def stacked(self, drawings: Sequence[Element], shadows: Sequence[Element]) -> list[Element]:
+        return stacked(drawings, shadows)
+
+    def is_text(self, item: Lettering) -> bool:
+        own = item.element
+        view = own.bounds.slices
+        ink = own.alpha > 0.5
+        lettered = float(self.reading.text[view][ink].sum())
+        return lettered >= _MIN_LETTERED * float(self.reading.drawing[view][ink].sum())
 
     def is_drawn(self, drawing: Element) -> bool:
         """Whether most of a drawing on a photograph is one to the network too."""

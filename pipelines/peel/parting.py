@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
-from layerstudio.geometry import Bounds
 from layerstudio.ops.amodal import hidden_part
 from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.ops.order_graph import Edge, far_to_near
@@ -17,10 +16,13 @@ from layerstudio.pipelines.flat.analysis import Analysis, find_regions
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.peel.reading import Mask, Reading
 
+Points = NDArray[np.intp]
+
 _CUT = 0.5  # probability of a border
 _MIN_PIECE = 0.004  # of the canvas
 _MIN_SHARE = 0.04  # of the drawing
 _MIN_SEEN = 0.6  # share of the contact between two pieces along which there is a border
+_MIN_ALONE = 0.15  # of the largest piece, for one that touches no other
 _SIDE = 4  # pixels beside a contact in which sides are looked at
 
 
@@ -32,11 +34,11 @@ def parted(analysis: Analysis, drawing: Element, reading: Reading) -> list[Eleme
     labels = _pieces(body, border > _CUT, analysis.extent.pixel_count)
     if labels.max(initial=0) < 2:
         return [drawing]
-    labels = _with_doubtful_joined(labels, border)
+    labels = _with_doubtful_joined(labels, body, border)
     count = int(labels.max(initial=0))
     if count < 2:
         return [drawing]
-    order = _order(labels, reading.upper[view])
+    order = _order(labels, body, reading.upper[view])
     made: list[Element] = []
     above = np.zeros(body.shape, bool)
     for label in reversed(order):
@@ -70,53 +72,59 @@ def _nearest(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     return owner[nearest]
 
 
-def _contacts(labels: NDArray[np.int32]) -> dict[tuple[int, int], tuple[NDArray, NDArray]]:
-    """For each pair of numbers that meet, rows and columns of the pixels where they do."""
-    found: dict[tuple[int, int], list[NDArray]] = {}
-    for one, other, shift in (
-        (labels[:, :-1], labels[:, 1:], (0, 1)),
-        (labels[:-1], labels[1:], (1, 0)),
-    ):
+def _contacts(labels: NDArray[np.int32], body: Mask) -> dict[tuple[int, int], Points]:
+    """For each pair of numbers that meet within ``body``, rows and columns of where they do."""
+    found: dict[tuple[int, int], list[Points]] = {}
+    inside = np.where(body, labels, 0)
+    for one, other in ((inside[:, :-1], inside[:, 1:]), (inside[:-1], inside[1:])):
         rows, cols = np.nonzero((one != other) & (one > 0) & (other > 0))
         a, b = one[rows, cols], other[rows, cols]
         low, high = np.minimum(a, b), np.maximum(a, b)
-        for pair in np.unique(np.stack([low, high], 1), axis=0):
-            hit = (low == pair[0]) & (high == pair[1])
-            key = (int(pair[0]), int(pair[1]))
-            found.setdefault(key, []).append(np.stack([rows[hit], cols[hit]]))
-    return {
-        key: tuple(np.concatenate(parts, axis=1))  # type: ignore[misc]
-        for key, parts in sorted(found.items())
-    }
+        for first, second in np.unique(np.stack([low, high], 1), axis=0):
+            hit = (low == first) & (high == second)
+            place = np.stack([rows[hit], cols[hit]])
+            found.setdefault((int(first), int(second)), []).append(place)
+    return {pair: np.concatenate(parts, axis=1) for pair, parts in sorted(found.items())}
 
 
-def _with_doubtful_joined(labels: NDArray[np.int32], border: F32) -> NDArray[np.int32]:
-    """Pieces between which too little of the contact is a border are one."""
+def _with_doubtful_joined(
+    labels: NDArray[np.int32], body: Mask, border: F32
+) -> NDArray[np.int32]:
+    """Pieces between which too little of the contact is a border are one; so are a large piece and
+    a small one beside it, as an ear-ring and its ear."""
     peak = cv2.dilate(border, np.ones((5, 5), np.uint8))
-    parent = list(range(int(labels.max(initial=0)) + 1))
+    areas = np.bincount(labels[body], minlength=int(labels.max(initial=0)) + 1)
+    parent = list(range(len(areas)))
 
     def root(label: int) -> int:
         while parent[label] != label:
             label = parent[label]
         return label
 
-    for (first, second), (rows, cols) in _contacts(labels).items():
+    contacts = _contacts(labels, body)
+    meeting = set()
+    for (first, second), (rows, cols) in contacts.items():
+        meeting |= {first, second}
         if float((peak[rows, cols] > _CUT).mean()) < _MIN_SEEN:
             parent[root(second)] = root(first)
+    for label in range(1, len(areas)):
+        if label not in meeting and areas[label] < _MIN_ALONE * areas.max():
+            parent[root(label)] = root(int(np.argmax(areas)))
     roots = np.array([root(label) for label in range(len(parent))])
     _, numbers = np.unique(roots, return_inverse=True)
     return np.asarray(numbers, np.int32)[labels]
 
 
-def _order(labels: NDArray[np.int32], upper: F32) -> tuple[int, ...]:
+def _order(labels: NDArray[np.int32], body: Mask, upper: F32) -> tuple[int, ...]:
     """Indices (numbers less 1) far to near, by which side of their contacts is the upper one."""
     edges = []
     size = 2 * _SIDE + 1
-    for (first, second), (rows, cols) in _contacts(labels).items():
+    for (first, second), (rows, cols) in _contacts(labels, body).items():
         touch = np.zeros(labels.shape, np.uint8)
         touch[rows, cols] = 1
-        near = cv2.dilate(touch, np.ones((size, size), np.uint8)) > 0
-        lead = float(upper[near & (labels == first)].mean() - upper[near & (labels == second)].mean())
+        near = (cv2.dilate(touch, np.ones((size, size), np.uint8)) > 0) & body
+        sides = [float(upper[near & (labels == label)].mean()) for label in (first, second)]
+        lead = sides[0] - sides[1]
         front, behind = (first, second) if lead >= 0 else (second, first)
         edges.append(Edge(front - 1, behind - 1, (abs(lead) + 1e-3) * len(rows)))
     count = int(labels.max(initial=0))

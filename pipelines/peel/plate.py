@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from layerstudio.color import F32
@@ -11,6 +10,7 @@ from layerstudio.geometry import Bounds
 from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
 from layerstudio.pipelines.flat.element import Element, lay_over
+from layerstudio.pipelines.flat.outline import filled
 from layerstudio.pipelines.flat.lettering import lines_on_photograph
 from layerstudio.pipelines.flat.photograph import Plate, without_specks
 from layerstudio.pipelines.flat.shadows import fitted_shadow
@@ -24,6 +24,9 @@ _DRAWN = 0.5
 _MIN_WRITTEN = 0.35  # mean probability of a line's pixels that something is drawn there
 _MIN_DARK = 0.04  # opacity from which a shadow is one
 _MIN_SHADOW = 80  # pixels
+_MIN_CASTER = 200  # pixels
+_REACH = 4  # pixels between a caster and the darkness that shows
+_MAX_ERROR = 0.06  # mean error of a fitted shadow's opacity
 _LARGE = 64  # pixels of a region whose vote outweighs each of its pixels
 
 
@@ -43,14 +46,14 @@ def guided_plate(analysis: Analysis, reading: Reading) -> Plate:
     bare = analysis.rgb.astype(np.float32)
     for veil in reversed(veils):
         unveiled(bare, veil)
-    shadows = _shadows(analysis, reading, drawn)
-    for shadow in reversed(shadows):
+    shadows, cast = _shadows(reading, drawn)
+    for shadow in (*shadows, *cast):
         unveiled(bare, shadow)
     bare = np.asarray(fill_smooth(bare, hole), np.float32)
     backdrop = bare.copy()
-    for layer in (*veils, *shadows):
+    for layer in (*veils, *shadows, *cast):
         lay_over(backdrop, layer)
-    return Plate(bare, backdrop, drawn, tuple(veils), lines, tuple(shadows))
+    return Plate(bare, backdrop, drawn, tuple(veils), lines, tuple(shadows), tuple(cast))
 
 
 def _drawn(analysis: Analysis, reading: Reading) -> Mask:
@@ -67,21 +70,41 @@ def _is_written(line: Line, reading: Reading) -> bool:
     return float(reading.drawn[line.bounds.slices][line.mask()].mean()) >= _MIN_WRITTEN
 
 
-def _shadows(analysis: Analysis, reading: Reading, drawn: Mask) -> list[Element]:
-    """Drop shadows of what is drawn, fitted to the darkness that the network sees."""
+def _shadows(reading: Reading, drawn: Mask) -> tuple[list[Element], list[Element]]:
+    """Drop shadows of shapes, and those of drawings and text, fitted to the darkness that the
+    network sees. Darkness that one caster explains is no other's."""
     dark = (reading.shadow > _MIN_DARK) & ~drawn
+    found: tuple[list[Element], list[Element]] = ([], [])
     if np.count_nonzero(dark) < _MIN_SHADOW:
-        return []
-    bodies = find_regions(drawn, connectivity=8)
-    found = []
-    for label in np.argsort(-bodies.areas):
-        if label == 0 or bodies.areas[label] < _MIN_SHADOW:
-            continue
-        bounds = bodies.bounds(int(label))
-        body = bodies.mask(int(label), bounds)
-        alpha = body.astype(np.float32)
-        caster = Element(Role.OBJECT, bounds, alpha, np.zeros((*alpha.shape, 3), np.float32))
-        shadow = fitted_shadow(reading.shadow, dark, drawn, caster)
+        return found
+    near = dilate(dark, _REACH)
+    casters = [(0, caster) for caster in _bodies(drawn & (reading.shape > _DRAWN), near)]
+    casters += [(1, caster) for caster in _bodies(drawn & (reading.drawing > _DRAWN), near)]
+    casters.sort(key=lambda item: -_contact(item[1], near))
+    for which, caster in casters:
+        shadow = fitted_shadow(reading.shadow, dark, drawn, caster, _MAX_ERROR)
         if shadow is not None:
-            found.append(shadow)
+            found[which].append(shadow)
+            dark[shadow.bounds.slices] &= shadow.alpha <= 0
     return found
+
+
+def _bodies(mask: Mask, near: Mask) -> list[Element]:
+    """Pieces of a mask that darkness comes near, each without its holes."""
+    pieces = find_regions(mask, connectivity=8)
+    found = []
+    for label in np.flatnonzero(pieces.areas >= _MIN_CASTER):
+        if label == 0:
+            continue
+        bounds = pieces.bounds(int(label))
+        own = pieces.mask(int(label), bounds)
+        if not (own & near[bounds.slices]).any():
+            continue
+        alpha = filled(own).astype(np.float32)
+        colour = np.zeros((*alpha.shape, 3), np.float32)
+        found.append(Element(Role.OBJECT, bounds, alpha, colour))
+    return found
+
+
+def _contact(caster: Element, near: Mask) -> int:
+    return int(np.count_nonzero(near[caster.bounds.slices] & (caster.alpha > 0)))
