@@ -70,8 +70,8 @@ def _large_document(folder: Path) -> Path:
     for index in range(20):
         small = rng.integers(0, 256, (32, 32, 4), dtype=np.uint8)
         small[..., 3] = 255 if index == 0 else small[..., 3] // 6 + 8
-        pixels = cv2.resize(small, bounds.extent, interpolation=cv2.INTER_LINEAR)
-        layers.append(Layer(f"layer {index}", bounds, pixels))
+        soft = cv2.resize(small, bounds.extent, interpolation=cv2.INTER_LINEAR)
+        layers.append(Layer(f"layer {index}", bounds, np.asarray(soft, np.uint8)))
     path = folder / "large.ora"
     save(Document(bounds.extent, tuple(layers)), path)
     return path
