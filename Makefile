@@ -7,13 +7,17 @@ BIN := $(VENV)/bin
 PACKAGES := layerstudio pipelines weights ui
 STRICT := --config-settings editable_mode=strict
 
-.PHONY: demo test lint ui bench FORCE
+.PHONY: demo test test-browser lint ui bench FORCE
 
 demo: $(VENV)/tree.stamp
 	$(BIN)/python examples/demo.py out
 
 test: $(VENV)/tree.stamp
 	$(BIN)/pytest -n 2 --dist loadgroup -q
+
+# The web studio in Chromium, end to end; one process, because a browser fills two cores.
+test-browser: $(VENV)/tree.stamp
+	$(BIN)/pytest --browser -m "browser and not slow" -q tests/web
 
 lint: $(VENV)/tree.stamp
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from tiny_fixtures import one_thread, tiny_flux, tiny_sd15, tiny_sdxl  # noqa: F
 from tiny_weights_folder import weights_folder, with_weights  # noqa: F401
 
 OPT_IN = {
+    "browser": "drives the web studio in Chromium for minutes",
     "gpu": "needs a CUDA device",
     "weights": "needs downloaded checkpoints",
     "slow": "takes more than ten seconds",

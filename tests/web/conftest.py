@@ -1,18 +1,20 @@
 """The studio as its users meet it: ``layerstudio ui`` as a process, and pages of a real Chromium.
 
 A page fails its test by any error on its console and by any request to another host. Pages share
-one studio and have a session each. Tests that use them belong in
+one studio and have a session each. Tests that use them are marked ``browser`` (opt-in), and belong in
 ``pytest.mark.xdist_group("browser")``, because a browser and a studio fill two cores.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from running_studio import RunningStudio
 from watched_pages import Pages
 
@@ -82,6 +84,9 @@ def picture() -> Callable[..., None]:
     def keep(page, name: str) -> None:
         if os.environ.get(WANT_PICTURES):
             PICTURES.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
+            png = page.screenshot(animations="disabled")
+            # A third of the bytes, and no difference that one would see on a page of the docs.
+            shown = Image.open(io.BytesIO(png)).convert("RGB").quantize(256)
+            shown.save(PICTURES / f"{name}.png", optimize=True)
 
     return keep

@@ -3,7 +3,7 @@
 import pytest
 from served_studio import served
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def test_the_description_of_the_endpoints_opens_and_closes(chromium):

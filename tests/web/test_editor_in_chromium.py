@@ -11,7 +11,7 @@ from studio_page import StudioPage
 from layerstudio.document import Document, Group, Layer
 from layerstudio.geometry import Bounds, Extent
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 WHITE, RED, BLUE, GREEN = (250, 250, 250), (200, 30, 40), (30, 60, 190), (40, 160, 70)
 NAME = "<script>window.broken = true</script>"

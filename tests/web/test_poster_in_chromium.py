@@ -15,7 +15,7 @@ from layerstudio.io.picture import read_picture
 
 POSTER = Path(layerstudio.ui.web.__file__).parent / "samples" / "poster.png"
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def _path(document: dict, role: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from pictures_to_upload import busy_picture, layered_file
 from studio_page import StudioPage, changed_share
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 @pytest.fixture

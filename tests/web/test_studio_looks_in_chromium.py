@@ -12,7 +12,7 @@ from studio_page import StudioPage
 
 import layerstudio.ui.web
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PHONE = {"width": 390, "height": 844}
 

@@ -12,7 +12,7 @@ import pytest
 from pictures_to_upload import layered_file, png_of_size
 from studio_page import StudioPage
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 MARKUP = "<script>window.caught = 1</script><img src=x onerror='window.caught = 2'>"
 

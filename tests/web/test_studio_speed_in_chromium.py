@@ -16,21 +16,24 @@ from layerstudio.document import Document, Layer
 from layerstudio.geometry import Bounds
 from layerstudio.io import save
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.slow]
 
 START_S = 8.0
 EDIT_MS = 300.0
 MEMORY_MIB = 40  # what 200 edits may leave behind
 
 # Runs an edit and answers after how many milliseconds the middle of the canvas looks different.
-_UNTIL_SEEN = """async ([selector, value]) => {
+_UNTIL_SEEN = """async ([selector, value, key]) => {
   const canvas = document.querySelector(".ls-board-picture");
   const look = () => canvas.getContext("2d")
     .getImageData(canvas.width / 2, canvas.height / 2, 2, 2).data.join();
   const before = look();
   const control = document.querySelector(selector);
   const start = performance.now();
-  if (value === null) control.click();
+  if (key !== null) {
+    const pressed = { key, code: key, shiftKey: true, bubbles: true, cancelable: true };
+    control.dispatchEvent(new KeyboardEvent("keydown", pressed));
+  } else if (value === null) control.click();
   else {
     control.value = value;
     control.dispatchEvent(new Event("input", { bubbles: true }));
@@ -93,8 +96,8 @@ def test_edits_of_a_large_document_are_on_screen_soon(studio, pages, tmp_path) -
     page.wait_for_document()
     waits: dict[str, list[float]] = {}
 
-    def measure(kind: str, selector: str, value: int | None = None) -> None:
-        seen = page.page.evaluate(_UNTIL_SEEN, [selector, value])
+    def measure(kind: str, selector: str, value: int | None = None, key: str | None = None) -> None:
+        seen = page.page.evaluate(_UNTIL_SEEN, [selector, value, key])
         assert seen is not None, kind
         waits.setdefault(kind, []).append(seen)
         page.settle()
@@ -106,6 +109,8 @@ def test_edits_of_a_large_document_are_on_screen_soon(studio, pages, tmp_path) -
             measure(f"visibility of {path}", eye)
             measure(f"visibility of {path}", eye)
             measure(f"opacity of {path}", ".ls-blending .ls-range", (20, 90)[turn % 2])
+            key = ("ArrowRight", "ArrowLeft")[turn % 2]
+            measure(f"move of {path}", f".ls-layer-tree [data-path='{path}']", key=key)
     for kind, times in waits.items():
         print(f"{kind}: median {median(times):.0f} ms, least {min(times):.0f} ms")
     assert max(median(times) for times in waits.values()) <= EDIT_MS
