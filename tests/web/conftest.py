@@ -1,7 +1,7 @@
 """The studio as its users meet it: ``layerstudio ui`` as a process, and pages of a real Chromium.
 
 A page fails its test by any error on its console and by any request to another host. Pages share
-one studio and have a session each. Tests that use them are marked ``browser``, opt-in, and belong in
+one studio and a session each. Tests that use them are marked ``browser``, opt-in, and belong in
 ``pytest.mark.xdist_group("browser")``, because a browser and a studio fill two cores.
 """
 
