@@ -26,22 +26,28 @@ class Guide(Protocol):
         """The photograph, and what is drawn on it."""
         ...
 
-    def believed_shadow(self, soft: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Of soft darkness (h, w), what is a shadow."""
-        ...
-
     def casters(
-        self, analysis: Analysis, drawings: Sequence[Element], soft: NDArray[np.bool_]
+        self,
+        analysis: Analysis,
+        drawings: Sequence[Element],
+        soft: NDArray[np.bool_],
+        edges: NDArray[np.bool_],
     ) -> list[Element]:
-        """What may throw the soft darkness (h, w), most likely first."""
+        """What may throw the soft darkness (h, w), most likely first; ``edges`` (h, w) are those
+        of panels."""
         ...
 
-    def parted(self, analysis: Analysis, drawings: Sequence[Element]) -> list[Element]:
-        """Drawings with those that touch apart, far to near, each carried on beneath the next."""
-        ...
-
-    def stacked(self, drawings: Sequence[Element], shadows: Sequence[Element]) -> list[Element]:
-        """All of them, each shadow right beneath what throws it and off what lies there."""
+    def stacked(
+        self,
+        analysis: Analysis,
+        elements: Sequence[Element],
+        drawings: Sequence[Element],
+        shadows: Sequence[Element],
+        edges: NDArray[np.bool_],
+    ) -> list[Element]:
+        """All of them bottom to top: ``elements``, among which are the ``shadows`` of drawings, and
+        ``drawings``, those that touch apart; each shadow right beneath what throws it, each panel
+        above the drawings that it hides."""
         ...
 
     def is_text(self, item: Lettering) -> bool:

@@ -104,8 +104,10 @@ def find_elements(
     if scene.plate is not None:
         drawings = _plainly_drawn(scene, drawings, letters)
     if guide is not None:
-        drawings = guide.stacked(guide.parted(analysis, drawings), scene.cast)
-        scene.elements = [item for item in scene.elements if item not in scene.cast]
+        scene.elements = guide.stacked(
+            analysis, scene.elements, drawings, scene.cast, scene.edges
+        )
+        drawings = []
     scene.elements += drawings + [item.element for item in letters]
     step("hidden parts", 0.8)
     _complete_photograph(scene, seed)
@@ -157,13 +159,11 @@ def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
     Returns the soft darkness (h, w) that no shadow has explained.
     """
     soft = soft_darkness(scene.analysis, scene.backdrop)
-    if scene.guide is not None:
-        soft = scene.guide.believed_shadow(soft)
     if soft.any():
         foreground = _foreground(scene, soft)
         casters = find_drawings(scene.analysis, scene.backdrop, foreground)
         if scene.guide is not None:
-            casters = scene.guide.casters(scene.analysis, casters, soft)
+            casters = scene.guide.casters(scene.analysis, casters, soft, scene.edges)
         for caster in casters:
             shadow = shadow_of(scene.analysis, scene.backdrop, soft, caster, foreground)
             if shadow is not None:

@@ -13,11 +13,11 @@ from layerstudio.pipelines.flat.lettering import Lettering
 from layerstudio.pipelines.flat.photograph import Plate
 from layerstudio.pipelines.peel.parting import parted
 from layerstudio.pipelines.peel.plate import guided_plate
-from layerstudio.pipelines.peel.stacking import stacked
+from layerstudio.pipelines.peel.stacking import raised, stacked
 from layerstudio.pipelines.peel.reading import Mask, Reading
 
 _SURE = 0.8
-_MISFIT = 0.02  # share of the background that a fill must leave unexplained to be none
+_MISFIT = 0.12  # share of the background that a fill must leave unexplained to be none
 _OFF = 12.0  # levels from a fill
 _DARK = 0.02  # opacity of a shadow
 _MIN_DRAWN = 0.5
@@ -40,27 +40,37 @@ class NetworkGuide:
     def plate(self, analysis: Analysis) -> Plate:
         return guided_plate(analysis, self.reading)
 
-    def believed_shadow(self, soft: Mask) -> Mask:
-        return soft & dilate(self.reading.shadow > _DARK, 3)
-
-    def parted(self, analysis: Analysis, drawings: Sequence[Element]) -> list[Element]:
-        made: list[Element] = []
-        for drawing in drawings:
-            made += parted(analysis, drawing, self.reading)
-        return made
-
     def casters(
-        self, analysis: Analysis, drawings: Sequence[Element], soft: Mask
+        self, analysis: Analysis, drawings: Sequence[Element], soft: Mask, edges: Mask
     ) -> list[Element]:
         near = dilate(soft, _REACH)
 
         def contact(drawing: Element) -> int:
             return int(np.count_nonzero(near[drawing.bounds.slices] & (drawing.alpha > 0.5)))
 
-        return sorted(self.parted(analysis, drawings), key=contact, reverse=True)
+        return sorted(self._parted(analysis, drawings, edges), key=contact, reverse=True)
 
-    def stacked(self, drawings: Sequence[Element], shadows: Sequence[Element]) -> list[Element]:
-        return stacked(drawings, shadows)
+    def stacked(
+        self,
+        analysis: Analysis,
+        elements: Sequence[Element],
+        drawings: Sequence[Element],
+        shadows: Sequence[Element],
+        edges: Mask,
+    ) -> list[Element]:
+        below = [item for item in elements if not any(item is shadow for shadow in shadows)]
+        below, above = raised(below, drawings)
+        return below + stacked(self._parted(analysis, above, edges), shadows)
+
+    def _parted(
+        self, analysis: Analysis, items: Sequence[Element], edges: Mask
+    ) -> list[Element]:
+        """Each drawing among them in its parts."""
+        made: list[Element] = []
+        for item in items:
+            is_drawing = item.shape == "drawing"
+            made += parted(analysis, item, self.reading, edges) if is_drawing else [item]
+        return made
 
     def is_text(self, item: Lettering) -> bool:
         own = item.element

@@ -12,7 +12,7 @@ from layerstudio.color import F32
 from layerstudio.ops.amodal import hidden_part
 from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.ops.order_graph import Edge, far_to_near
-from layerstudio.pipelines.flat.analysis import Analysis, find_regions
+from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.peel.reading import Mask, Reading
 
@@ -23,15 +23,23 @@ _MIN_PIECE = 0.004  # of the canvas
 _MIN_SHARE = 0.04  # of the drawing
 _MIN_SEEN = 0.6  # share of the contact between two pieces along which there is a border
 _MIN_ALONE = 0.15  # of the largest piece, for one that touches no other
+_EDGE = 4  # pixels around the edge of a panel
+_UNDERLAP = 4  # pixels that a drawing reaches beneath what hides it, at least
 _SIDE = 4  # pixels beside a contact in which sides are looked at
 
 
-def parted(analysis: Analysis, drawing: Element, reading: Reading) -> list[Element]:
-    """The drawing alone, or the drawings that it consists of, far to near."""
+def parted(
+    analysis: Analysis, drawing: Element, reading: Reading, edges: Mask
+) -> list[Element]:
+    """The drawing alone, or the drawings that it consists of, far to near.
+
+    ``edges`` (h, w) are those of panels, where borders part no drawings.
+    """
     view = drawing.bounds.slices
     body = drawing.alpha > 0.5
-    border = reading.border[view]
-    labels = _pieces(body, border > _CUT, analysis.extent.pixel_count)
+    border = np.where(dilate(edges[view], _EDGE), 0, reading.border[view])
+    cut = cv2.dilate((border > _CUT).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    labels = _pieces(body, cut, analysis.extent.pixel_count)
     if labels.max(initial=0) < 2:
         return [drawing]
     labels = _with_doubtful_joined(labels, body, border)
@@ -135,13 +143,18 @@ def _order(labels: NDArray[np.int32], body: Mask, upper: F32) -> tuple[int, ...]
 def _piece(drawing: Element, own: Mask, above: Mask) -> Element:
     """The pixels of ``own`` (h, w), carried on beneath those of ``above``."""
     alpha = np.where(own, drawing.alpha, 0).astype(np.float32)
-    seen = alpha > 0.5
-    hidden = hidden_part(seen, above & ~seen, 4)
+    return carried_on(replace(drawing, alpha=alpha), above).cropped()
+
+
+def carried_on(item: Element, above: Mask) -> Element:
+    """A drawing completed beneath ``above`` (h, w over its bounds), with its nearest colours."""
+    seen = item.alpha > 0.5
+    hidden = hidden_part(seen, above & ~seen, _UNDERLAP)
     if not hidden.any():
-        return replace(drawing, alpha=alpha).cropped()
+        return item
+    alpha = item.alpha.copy()
     alpha[hidden] = 1.0
-    unknown = hidden | ~seen
-    colour = np.where(
-        hidden[..., None], fill_smooth(drawing.colour, unknown), drawing.colour
-    ).astype(np.float32)
-    return replace(drawing, alpha=alpha, colour=colour).cropped()
+    solid = item.alpha > 0.95
+    filled = fill_smooth(item.colour, ~solid) if solid.any() else item.colour
+    colour = np.where(hidden[..., None], filled, item.colour).astype(np.float32)
+    return replace(item, alpha=alpha, colour=colour)

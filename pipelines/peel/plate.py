@@ -22,9 +22,10 @@ from layerstudio.pipelines.peel.veils import guided_veils
 _RIM = 4  # pixels around drawn things that their edges may colour
 _DRAWN = 0.5
 _MIN_WRITTEN = 0.35  # mean probability of a line's pixels that something is drawn there
-_MIN_DARK = 0.04  # opacity from which a shadow is one
+_MIN_DARK = 0.08  # opacity from which a shadow is one
 _MIN_SHADOW = 80  # pixels
-_MIN_CASTER = 200  # pixels
+_MIN_OPACITY = 0.16  # of a shadow that is believed
+_MIN_CASTER = 600  # pixels
 _REACH = 4  # pixels between a caster and the darkness that shows
 _MAX_ERROR = 0.06  # mean error of a fitted shadow's opacity
 _LARGE = 64  # pixels of a region whose vote outweighs each of its pixels
@@ -58,8 +59,9 @@ def guided_plate(analysis: Analysis, reading: Reading) -> Plate:
 
 def _drawn(analysis: Analysis, reading: Reading) -> Mask:
     """Regions by the vote of their pixels, what lies between them pixel by pixel."""
-    pixels = reading.drawn > _DRAWN
-    votes = mean_by_region(analysis, reading.drawn) > _DRAWN
+    drawn = np.where(reading.veil > _DRAWN, np.minimum(reading.drawn, reading.text), reading.drawn)
+    pixels = drawn > _DRAWN
+    votes = mean_by_region(analysis, drawn) > _DRAWN
     voting = analysis.regions.areas >= _LARGE
     voting[0] = False
     labels = analysis.regions.labels
@@ -83,7 +85,7 @@ def _shadows(reading: Reading, drawn: Mask) -> tuple[list[Element], list[Element
     casters.sort(key=lambda item: -_contact(item[1], near))
     for which, caster in casters:
         shadow = fitted_shadow(reading.shadow, dark, drawn, caster, _MAX_ERROR)
-        if shadow is not None:
+        if shadow is not None and float(shadow.alpha.max()) >= _MIN_OPACITY:
             found[which].append(shadow)
             dark[shadow.bounds.slices] &= shadow.alpha <= 0
     return found

@@ -1,15 +1,26 @@
-"""Drop shadows in their places among drawings that lie on each other."""
+"""Drop shadows and panels in their places among drawings that lie on each other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
+from layerstudio.document import Role
+from layerstudio.pipelines.flat.analysis import dilate, ellipse_kernel
 from layerstudio.pipelines.flat.casting import caster_of
 from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.peel.parting import carried_on
+from layerstudio.pipelines.peel.reading import Mask
 
+_SOLID = 0.98  # opacity of a panel that hides what lies beneath
+_TOUCH = 1  # pixels between a drawing and a panel that touch
+_RIM = 6  # pixels into a panel's edge that a drawing may have been followed
+_MIN_CONTACT = 10  # pixels along the edge
+_MAX_INSIDE = 1.0  # pixels of the drawing well inside for each of the contact
+_ROOM = 60  # pixels that a drawing may go on beneath a panel
 _SHADED = 2.0 / 255  # opacity from which a shadow on a drawing is taken off it
 
 
@@ -31,6 +42,70 @@ def stacked(drawings: Sequence[Element], shadows: Sequence[Element]) -> list[Ele
             made.append(shadow)
         made.append(drawing)
     return made
+
+
+def raised(
+    elements: Sequence[Element], drawings: Sequence[Element]
+) -> tuple[list[Element], list[Element]]:
+    """``elements`` less the panels that lie above some drawing, and ``drawings`` with these on top.
+
+    A panel's outline is a formula. Where a drawing ends along it, and nothing of the drawing is seen
+    inside, the panel hides the rest of the drawing.
+    """
+    kept: list[Element] = []
+    stack = list(drawings)
+    for element in elements:
+        if element.role is Role.SHAPE and float(element.alpha.max(initial=0)) > _SOLID:
+            under = [item for item in stack if item.shape == "drawing" and _hides(element, item)]
+            if under:
+                shadow = [kept.pop()] if kept and kept[-1].role is Role.SHADOW else []
+                stack = [_beneath(item, element) if item in under else item for item in stack]
+                stack += [*shadow, element]
+                continue
+        kept.append(element)
+    return kept, stack
+
+
+def _hides(panel: Element, drawing: Element) -> bool:
+    around = drawing.bounds.padded(_TOUCH)
+    common = panel.bounds.intersection(around)
+    if common.is_empty:
+        return False
+    body = np.zeros(around.extent.shape, bool)
+    body[drawing.bounds.relative_to(around).slices] = drawing.alpha > 0.5
+    body = body[common.relative_to(around).slices]
+    solid = np.pad(panel.alpha > 0.5, 1)
+    inner = erode_all(solid, _RIM)[1:-1, 1:-1]
+    view = common.relative_to(panel.bounds).slices
+    inner, solid = inner[view], solid[1:-1, 1:-1][view]
+    edge = solid & ~erode_all(np.pad(panel.alpha > 0.5, 1), 1)[1:-1, 1:-1][view]
+    contact = np.count_nonzero(dilate(body, _TOUCH) & edge)
+    inside = np.count_nonzero(body & inner)
+    return contact >= _MIN_CONTACT and inside <= _MAX_INSIDE * contact
+
+
+def erode_all(mask: Mask, radius: int) -> Mask:
+    """Erosion in which what lies beyond the array counts as outside."""
+    kernel = ellipse_kernel(radius)
+    return cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT) > 0
+
+
+def _beneath(drawing: Element, panel: Element) -> Element:
+    """The drawing carried on beneath the panel."""
+    around = drawing.bounds.union(drawing.bounds.padded(_ROOM).intersection(panel.bounds))
+    place = drawing.bounds.relative_to(around).slices
+    alpha = np.zeros(around.extent.shape, np.float32)
+    colour = np.zeros((*alpha.shape, 3), np.float32)
+    alpha[place], colour[place] = drawing.alpha, drawing.colour
+    above = np.zeros(alpha.shape, bool)
+    common = panel.bounds.intersection(around)
+    hiding = panel.alpha[common.relative_to(panel.bounds).slices] > 0.5
+    above[common.relative_to(around).slices] = hiding
+    alpha[above] = 0
+    if not (alpha > 0.5).any():
+        return drawing
+    whole = replace(drawing, bounds=around, alpha=alpha, colour=colour)
+    return carried_on(whole, above).cropped()
 
 
 def _unshaded(item: Element, shadow: Element) -> Element:
