@@ -2,10 +2,13 @@
 
 import base64
 import json
+import os
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+from pictures_to_upload import layered_file
 from served_studio import served
 
 from layerstudio.composite import composite_pixels
@@ -21,6 +25,7 @@ from layerstudio.pipelines import methods
 from layerstudio.progress import Progress
 
 PATIENCE = 30.0  # seconds
+FILE_DATA = {"_type": "gradio.FileData"}
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +133,36 @@ def test_pages_paths_and_models_of_the_machine_are_not_for_programs(poster, tmp_
             client.predict(
                 picture=handle_file(poster), request={"base": "/etc/passwd"}, api_name="/decompose"
             )
+
+
+@pytest.mark.parametrize("endpoint", ["decompose", "export"])
+def test_only_what_the_caller_uploaded_is_read(studio, poster, tmp_path, endpoint):
+    """Gradio itself does not look, in an application that is mounted into another one."""
+    (tmp_path / "folder").mkdir()
+    layered_file(tmp_path)
+    asked = []
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        other.settimeout(0.0)
+        address = f"http://127.0.0.1:{other.getsockname()[1]}/a.png"
+        for path in (str(poster), str(tmp_path / "layers.ora"), address, "", ".", "../a.png"):
+            error = refusal_of(studio, endpoint, {"path": path, "meta": FILE_DATA})
+            assert "client uploads" in error, path
+            assert str(tmp_path) not in error and os.getcwd() not in error
+        with suppress(BlockingIOError):
+            asked.append(other.accept())
+    assert asked == []
+    assert "was given" in refusal_of(studio, endpoint, None)
+
+
+def refusal_of(studio, endpoint: str, given) -> str:
+    """What an endpoint says about an input that no client of Gradio would send."""
+    values = [given, None, ["psd"]] if endpoint == "decompose" else [given, ["psd"]]
+    address = f"{studio.address}gradio_api/call/{endpoint}"
+    body, headers = json.dumps({"data": values}).encode(), {"Content-Type": "application/json"}
+    asked = urllib.request.Request(address, body, headers)
+    event = json.load(urllib.request.urlopen(asked))["event_id"]
+    answer = urllib.request.urlopen(f"{address}/{event}", timeout=PATIENCE).read().decode()
+    return json.loads(answer.rpartition("data: ")[2])["error"]
 
 
 def test_outputs_are_found_by_nobody_else(studio, poster, tmp_path):

@@ -106,6 +106,22 @@ def test_the_server_fetches_nothing_for_anybody(client, path):
     assert kind(client.get(path)) == (403, "Forbidden")
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["process_recording", "component_server/", "deep_link", "dev/reload", "vibe-edit",
+     "custom_component/a/server/b/c", "stream/a/b/1/playlist-file", "run-history/records", ""],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_routes_of_gradio_that_nobody_needs_are_closed(client, method, path):
+    assert kind(client.request(method, f"/gradio_api/{path}")) == (404, "NotFound")
+    assert client.get("/gradio_api/info").status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "//"])
+def test_an_origin_that_is_no_address_is_foreign(client, origin):
+    assert kind(client.get("/studio/samples", headers={"origin": origin})) == (403, "Forbidden")
+
+
 def test_every_answer_has_the_headers(client):
     script = "/studio/static/main.js"
     for path in ("/", "/studio/state", script, "/studio/nothing", "/nothing", "/config"):

@@ -11,6 +11,7 @@ Imported when the page is built, because it needs Gradio.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 import time
@@ -41,6 +42,8 @@ _OUTPUTS = "outputs"
 _KEPT_S = 3600.0  # how long files may be fetched
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.05, 0.5
 
+_CACHE_ONLY = "A program names files of its own, which its client uploads: handle_file(...)."
+
 Answer = tuple[list[str] | None, dict[str, Any]]
 
 
@@ -51,6 +54,25 @@ class Caller:
     id: str
     events: Events = field(default_factory=Events)
     jobs: JobList | None = None
+
+
+class UploadedFile(gr.File):
+    """A file that the caller uploaded. Gradio checks that in applications that it launches itself
+    only; in a mounted one it would read any path of this machine and fetch any address."""
+
+    async def async_move_resource_to_block_cache(
+        self, url_or_file_path: str | Path | None
+    ) -> str | None:
+        if url_or_file_path is None:
+            return None
+        path = Path(os.path.abspath(url_or_file_path))
+        cache = Path(self.GRADIO_CACHE).absolute()
+        if cache not in path.parents or not path.is_file():
+            raise gr.Error(_CACHE_ONLY, title="InvalidRequest", print_exception=False)
+        return str(path)
+
+    def get_block_name(self) -> str:
+        return "file"  # the part of Gradio's page that shows it
 
 
 class Endpoints:
@@ -170,8 +192,8 @@ def add(app: FastAPI, options: WebOptions, cache: Path) -> None:
     endpoints = Endpoints(app, options, cache)
     choices = [view["id"] for view in format_views()]
     with gr.Column(visible=False):
-        picture = gr.File(label="Picture to take apart: PNG, JPEG, WebP, TIFF and others")
-        layered = gr.File(label="Layered file: PSD, PSB, ORA, TIFF or zip of PNG layers")
+        picture = UploadedFile(label="Picture to take apart: PNG, JPEG, WebP, TIFF and others")
+        layered = UploadedFile(label="Layered file: PSD, PSB, ORA, TIFF or zip of PNG layers")
         parts = gr.JSON(label="Fields of a DecomposeRequest; those left out have their defaults")
         wish = gr.JSON(label="Fields of a GenerateRequest, such as prompt, method and seed")
         formats = gr.Dropdown(choices, value=["psd"], multiselect=True, label="Formats to write")
@@ -271,6 +293,8 @@ def _export(endpoints: Endpoints) -> Callable[..., AsyncIterator[Answer]]:
         """Write a layered file in other formats. What a format cannot hold is in its notes."""
         with _refusals():
             suffixes = formats_of(formats or ["psd"])
+            if not layered:
+                raise InvalidRequest("No layered file was given.")
 
         def work(progress: ProgressCallback, cancel: CancelToken) -> JobResult:
             from layerstudio.io.files import open_document

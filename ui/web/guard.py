@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from layerstudio.errors import LayerStudioError
-from layerstudio.ui.web.errors_json import Forbidden, TooLarge, error_response
+from layerstudio.ui.web.errors_json import Forbidden, NotFound, TooLarge, error_response
 from layerstudio.ui.web.options import MIB, WebOptions
 from layerstudio.ui.web.page_policy import PAGE_POLICY
 
@@ -29,6 +29,16 @@ _UPLOADS = ("/studio/upload", "/gradio_api/upload")
 _FRAMING = MIB  # what a multipart body may have beside its file
 _JSON_BYTES = 16 * MIB  # a brush stroke of 100,000 points has 3
 _LANDINGS = ("/", "/login")
+_GRADIO = "/gradio_api/"
+# What Gradio's page and clients use of its routes. Others would run programs on uploads, write
+# files that stay, or call components that we do not have.
+_GRADIO_ROUTES = frozenset(
+    (
+        "api", "app_id", "call", "cancel", "config", "heartbeat", "info", "login_check",
+        "openapi.json", "queue", "reset", "run", "startup-events", "theme.css", "token", "upload",
+        "upload_progress", "user",
+    )
+)  # fmt: skip
 # What a session made is data, never a page of ours, even if it is HTML or SVG.
 _DATA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 _HEADERS = (
@@ -85,6 +95,8 @@ class Guard:
             return Forbidden("Only the studio's own page may ask for this.")
         if _reaches_elsewhere(scope["path"]):
             return Forbidden("This studio fetches nothing from other machines.")
+        if _is_unused(scope["path"]):
+            return NotFound("There is nothing here.")
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -99,6 +111,13 @@ def _reaches_elsewhere(path: str) -> bool:
     """Whether one of Gradio's routes would make the server fetch an address."""
     _, _, asked = path.partition("/file=")
     return asked.lower().lstrip("/").startswith(("http:", "https:")) or "/proxy=" in path
+
+
+def _is_unused(path: str) -> bool:
+    """Whether a path is one of Gradio's that the studio has no use for."""
+    first = path.removeprefix(_GRADIO).partition("/")[0]
+    is_file = first.startswith("file=")
+    return path.startswith(_GRADIO) and not is_file and first not in _GRADIO_ROUTES
 
 
 class _Body:
@@ -175,7 +194,10 @@ def _is_foreign(scope: Scope, headers: Headers, host: str) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return False
-    return urlsplit(origin).netloc.lower() != host.lower()
+    try:
+        return urlsplit(origin).netloc.lower() != host.lower()
+    except ValueError:
+        return True
 
 
 def _name_of(host: str) -> str:

@@ -57,7 +57,7 @@ def mount(app: FastAPI, options: WebOptions) -> None:
         footer_links=["api"],  # hidden by the style, and needed for the page at ?view=api
         run_history=False,
         enable_monitoring=False,
-        show_error=True,
+        show_error=False,  # sentences of ours are shown all the same; what Gradio says has paths
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
