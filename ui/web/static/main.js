@@ -8,6 +8,7 @@ import { Store } from "./store.js";
 import { tracked } from "./tracking.js";
 import * as wire from "./wire.js";
 
+const DOUBT_MS = 1500; // a connection may break and come back at once
 const NO_HINTS = { boxes: [], points: [], excluded: [] };
 
 /** The regions of the page; the style sheet places them. */
@@ -33,7 +34,7 @@ async function begin() {
   const state = await wire.get("state");
   const store = new Store({
     document: state.document, jobs: state.jobs, limits: state.limits, user: state.user, hints: NO_HINTS,
-    draft: null, tool: "select", compare: null, exploded: false, zoom: 1, busy: 0, panel: "canvas",
+    draft: null, tool: "select", compare: null, exploded: false, zoom: 1, busy: 0, offline: false, panel: "canvas",
   });
   root.className = "ls-root";
   const studio = { store, regions: regions(root), edit: editsOf(store) };
@@ -70,14 +71,18 @@ function editsOf(store) {
   let last = Promise.resolve();
   const watchers = new Set();
   const edit = {
-    /** Send a command for `paths`, by default the selection. */
+    /**
+     * Send a command for `paths`, by default the selection. `args` may be a function of the document and
+     * the paths as they are on its turn, for what depends on the edits before it.
+     */
     run: (command, args = {}, { paths = null, merge = null } = {}) => {
       const meant = paths?.length ? tracked(store.get("document"), paths) : null; // edits before it may move them
       return inTurn(() => {
         const { revision, selection } = store.get("document");
         const found = meant ? meant(store.get("document")) : paths || selection;
         if (meant && !found.length) throw new wire.StudioError({ kind: "Stale", message: t("edit.gone") });
-        return wire.post("edit", { revision, command, paths: found, args, merge });
+        const given = typeof args === "function" ? args(store.get("document"), found) : args;
+        return wire.post("edit", { revision, command, paths: found, args: given, merge });
       });
     },
     undo: () => inTurn(() => wire.post("undo")),
@@ -123,12 +128,18 @@ function editsOf(store) {
 /** Jobs as they go on, and documents that a job or another tab changed. */
 function follow(store, edit) {
   let opened = false;
+  let doubt = null;
   const refresh = async () => {
     const state = await wire.get("state");
     store.set({ jobs: state.jobs });
     const known = store.get("document");
     const same = state.document?.id === known?.id && state.document?.revision === known?.revision;
     if (!same) edit.accept(state.document);
+    return { lost: known && !state.document };
+  };
+  const comeBack = async () => {
+    const { lost } = await refresh();
+    if (lost) edit.failed(new wire.StudioError({ kind: "Gone", message: t("notice.gone"), advice: t("notice.gone.advice") }));
   };
   wire.listen({
     job: (job) => {
@@ -139,8 +150,14 @@ function follow(store, edit) {
       if (store.get("busy") === 0 && store.get("document")?.revision !== revision) refresh();
     },
     open: () => {
-      if (opened) refresh(); // a connection that came back missed what happened meanwhile
+      clearTimeout(doubt);
+      store.set({ offline: false });
+      if (opened) comeBack().catch(edit.failed); // a connection that came back missed what happened meanwhile
       opened = true;
+    },
+    error: () => {
+      clearTimeout(doubt);
+      doubt = setTimeout(() => store.set({ offline: true }), DOUBT_MS);
     },
   });
 }

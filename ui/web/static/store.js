@@ -11,6 +11,7 @@
  *   zoom       screen pixels per canvas pixel
  *   busy       number of edits on the way
  *   uploading  null, or { name, fraction, cancel } of a file that is being sent
+ *   offline    whether the connection to the studio is broken
  *   panel      which panel a narrow screen shows: "canvas" | "start" | "layers"
  */
 export class Store {

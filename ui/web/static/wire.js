@@ -58,14 +58,17 @@ export function upload(file, progress = () => {}, signal = null) {
   });
 }
 
-/** Events of the session as they come; `handlers` by name get the data. */
+const AGAIN_MS = 3000;
+
+/** Events of the session as they come; `handlers` by name get the data, "open" and "error" nothing. */
 export function listen(handlers) {
   const source = new EventSource(address("events"));
   for (const [name, handler] of Object.entries(handlers)) {
-    if (name === "open" || name === "error") source.addEventListener(name, handler);
+    if (name === "open" || name === "error") source.addEventListener(name, () => handler());
     else source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
   }
-  return source;
+  // The browser comes back by itself unless it got an answer that is no stream, such as a proxy's.
+  source.addEventListener("error", () => source.readyState === EventSource.CLOSED && setTimeout(() => listen(handlers), AGAIN_MS));
 }
 
 async function reach(url, options) {

@@ -60,7 +60,7 @@ export const ACTIONS = {
 function toggle(id, { icon, keys, command, property }) {
   return {
     icon, keys, when: some, checked: (nodes) => all(nodes, (node) => node[property]),
-    run: (studio, nodes) => studio.edit.run(command, { value: !all(nodes, (node) => node[property]) }),
+    run: (studio) => studio.edit.run(command, (document) => ({ value: !all(selected(document), (node) => node[property]) })),
   };
 }
 

@@ -2,11 +2,13 @@
 
 import { el } from "../dom.js";
 import { t } from "../i18n.js";
+import { nodeAt } from "../store.js";
 import { tracked } from "../tracking.js";
 import { toggleSolo } from "./actions.js";
 import { mountLayerDrag } from "./layerdrag.js";
 import { openLayerMenu } from "./layermenu.js";
 import { LayerRow } from "./layerrow.js";
+import { hasShortcut } from "./shortcuts.js";
 import { TypeAhead } from "./typeahead.js";
 
 export class LayerTree {
@@ -74,9 +76,10 @@ export class LayerTree {
 
   #handlers() {
     const { edit } = this.studio;
+    const turn = (command, property, { path }) => edit.run(command, (document, [now]) => ({ value: !nodeAt(document, now)[property] }), { paths: [path] });
     return {
-      eye: (node, event) => (event.altKey ? toggleSolo(this.studio, [node.path]) : edit.run("visible", { value: !node.visible }, { paths: [node.path] })),
-      lock: (node) => edit.run("lock", { value: !node.locked }, { paths: [node.path] }),
+      eye: (node, event) => (event.altKey ? toggleSolo(this.studio, [node.path]) : turn("visible", "visible", node)),
+      lock: (node) => turn("lock", "locked", node),
       solo: (node) => toggleSolo(this.studio, [node.path]),
       fold: (node) => this.#fold(node.path, !this.#folded.has(node.path)),
     };
@@ -178,6 +181,8 @@ export class LayerTree {
 
   #type(event, at) {
     if (event.key.length !== 1 || event.ctrlKey || event.metaKey) return false;
+    // A letter of a tool or of the view is that also here; the rest of a name may hold it.
+    if (!this.#typed.going && hasShortcut(this.studio, event)) return false;
     const order = this.#typed.find(event.key, this.#flat.map(({ node }) => node.name), at);
     if (order === null) return false;
     this.#goTo(order, { shiftKey: false });

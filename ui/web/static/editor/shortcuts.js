@@ -28,7 +28,8 @@ export function registerShortcuts(studio, shortcuts) {
 function dispatch(shortcuts, event) {
   if (event.defaultPrevented || event.isComposing) return;
   const typing = isTyping(event.target);
-  const modal = event.target.closest?.("[role=dialog], [role=alertdialog], [role=menu], dialog");
+  // The focus may have been in what a dialog has drawn anew: then the event is of the page.
+  const modal = event.target.closest?.("[role=menu]") || document.querySelector("dialog:modal");
   for (const one of shortcuts) {
     if (!one.run || ((typing || modal) && !one.everywhere)) continue;
     if (!one.keys.some((keys) => matches(keys, event)) || (one.when && !one.when(event))) continue;
@@ -36,6 +37,11 @@ function dispatch(shortcuts, event) {
     one.run(event);
     return;
   }
+}
+
+/** Whether the keys of an event do something now. */
+export function hasShortcut(studio, event) {
+  return studio.shortcuts.some((one) => one.run && one.keys.some((keys) => matches(keys, event)) && (!one.when || one.when(event)));
 }
 
 /** Whether keys go into a field there: letters mean themselves, arrows move in it. */

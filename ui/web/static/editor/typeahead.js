@@ -4,7 +4,12 @@ const PAUSE_MS = 700;
 
 export class TypeAhead {
   #text = "";
-  #last = 0;
+  #last = -PAUSE_MS;
+
+  /** Whether a name is being typed. */
+  get going() {
+    return this.#text !== "" && performance.now() - this.#last <= PAUSE_MS;
+  }
 
   /**
    * The index of the next name that begins with what was typed, searched from `at` on and around; the

@@ -6,6 +6,8 @@ import { download } from "./download.js";
 import { isOver, kindOf, MAKES } from "./job_view.js";
 import { getWeights } from "./weights.js";
 
+const TASKS = { decompose: "decompose", split: "decompose", generate: "generate", replace: "generate" };
+
 /** Give `studio` its `startJob`, `cancelJob` and `dismissJob`, and act on what ends. */
 export function mountJobs(studio) {
   const { store } = studio;
@@ -15,15 +17,17 @@ export function mountJobs(studio) {
   const put = (job) => store.set({ jobs: [...store.get("jobs").filter((one) => one.id !== job.id), job] });
 
   studio.startJob = async (kind, body = {}, { claim = null } = {}) => {
+    const method = methodOf(studio.catalogue, kind, body);
     try {
       const { job } = await wire.post("jobs", { kind, ...body });
       if (claim) claims.set(job.id, claim);
-      methods.set(job.id, body.request?.method);
+      methods.set(job.id, method);
       const isKnown = dismissed.has(job.id) || store.get("jobs").some((one) => one.id === job.id);
       if (!isKnown) put(job); // its events may be here already
       return job;
     } catch (error) {
-      studio.fail(error);
+      if (error.kind === "MissingWeights") failed(studio, error, method);
+      else studio.fail(error);
       return null;
     }
   };
@@ -38,13 +42,21 @@ export function mountJobs(studio) {
   };
 
   store.watch("jobs", (jobs, before) => {
+    // An answer that was on its way while a job was dismissed brings it back.
+    if (jobs.some((job) => dismissed.has(job.id))) return store.set({ jobs: jobs.filter((job) => !dismissed.has(job.id)) });
     const states = new Map(before.map((job) => [job.id, job.state]));
     for (const job of jobs) {
       if (!isOver(job) || !states.has(job.id) || states.get(job.id) === job.state) continue;
-      ended(studio, job, { isClaimed: Boolean(claims.get(job.id)?.()), method: studio.catalogue.find(methods.get(job.id)) });
+      ended(studio, job, { isClaimed: Boolean(claims.get(job.id)?.()), method: methods.get(job.id) || null });
       claims.delete(job.id);
     }
   });
+}
+
+/** The method that a job runs: what was asked for, or the default of its task; null for other jobs. */
+function methodOf(catalogue, kind, body) {
+  const task = TASKS[kind];
+  return task ? catalogue.chosen(task, body.request?.method || body.method) : null;
 }
 
 function ended(studio, job, { isClaimed, method }) {

@@ -10,16 +10,29 @@ const ICONS = { error: "shell-warn", info: "shell-info", done: "shell-check" };
 /** Give `studio` its `notify` and `fail`, and show what goes wrong with edits. */
 export function mountNotices(studio) {
   const region = studio.regions.notices;
-  studio.notify = (notice) => show(region, notice);
+  // Over an open dialog, and of it: all else cannot be clicked and is not read out.
+  const home = region.parentElement;
+  const place = () => {
+    const host = [...document.querySelectorAll("dialog:modal")].at(-1) || home;
+    if (region.parentElement !== host) host.append(region);
+  };
+  document.addEventListener("close", place, true);
+  studio.notify = (notice) => {
+    place();
+    return show(region, notice);
+  };
+  let answersAgain = () => {};
+  const sayOffline = () => (answersAgain = studio.notify({ kind: "error", message: t("notice.offline"), advice: t("notice.offline.advice") }));
   studio.fail = (error) => {
     if (error.name === "AbortError") return;
-    const offline = error.kind === "Offline";
-    studio.notify({
-      kind: "error",
-      message: offline ? t("notice.offline") : error.message,
-      advice: offline ? t("notice.offline.advice") : error.advice,
-    });
+    if (error.kind === "Offline") sayOffline();
+    else studio.notify({ kind: "error", message: error.message, advice: error.advice });
   };
+  studio.store.watch("offline", (offline) => {
+    if (offline) return sayOffline();
+    answersAgain();
+    return studio.notify({ kind: "done", message: t("notice.online") });
+  });
   studio.edit.failed = studio.fail;
 }
 
