@@ -196,7 +196,7 @@ def test_what_may_be_done_to_locked_nodes(editor):
     [b"", b"[]", b"null", b"{", b"1", b'{"revision": "1"}', b'{"revision": 1}',
      b'{"revision": true, "command": "raise"}', b'{"revision": 1, "command": 5}',
      b'{"revision": 1, "command": "raise", "x": 1}', b'{"command": "raise", "paths": ["2"]}',
-     b"\xff\xfe", b"[" * 100_000,
+     b"\xff\xfe", b"[" * 100_000, b'{"revision": 1, "command": "raise", "paths": ["\\ud800"]}',
      b'{"revision": 1, "command": "raise", "paths": {"a": 1}}',
      b'{"revision": 1, "command": "raise", "args": []}'],
 )  # fmt: skip

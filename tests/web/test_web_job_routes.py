@@ -13,6 +13,7 @@ from layerstudio.progress import Progress
 from layerstudio.ui.web.jobs.job import JobResult
 
 PATIENCE = 20.0
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,36 @@ def test_too_many_jobs_are_refused_with_a_status(client):
     for job in jobs:
         client.post(f"/studio/jobs/{job.id}/cancel", json={})
     assert all(job.finished.wait(PATIENCE) for job in jobs)
+
+
+def test_half_a_character_does_not_get_into_what_is_shown(client):
+    """A title with it would make every later answer of the session impossible to write."""
+    opened(client)
+    bodies = (
+        rb'{"kind": "generate", "request": {"prompt": "a cat \ud83d"}}',
+        rb'{"kind": "replace", "path": "0", "prompt": "\uDC08"}',
+        rb'{"kind": "generate", "request": {"prompt": "a", "settings": {"\udbff": 1}}}',
+    )
+    for body in bodies:
+        answer = client.post("/studio/jobs", content=body, headers=JSON)
+        assert answer.status_code == 400, body
+        assert "surrogate" in answer.json()["error"]["message"]
+    assert client.get("/studio/state").json()["jobs"] == []
+    whole = rb'{"request": {"task": "generate", "prompt": "\ud83d\udc08"}}'
+    answer = client.post("/studio/recipe", content=whole, headers=JSON)
+    assert answer.json()["request"]["prompt"] == "\N{CAT}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("fill", {"seed": -1}), ("fill", {"seed": 10**30}), ("replace", {"request": 5}),
+     ("replace", {"request": [["a", 1]]}), ("replace", {"seed": -1})],
+)  # fmt: skip
+def test_what_a_job_cannot_use_is_said_at_once(client, kind, more):
+    opened(client)
+    body = {"kind": kind, "path": "3", **more} | ({"prompt": "a"} if kind == "replace" else {})
+    answer = client.post("/studio/jobs", json=body)
+    assert (answer.status_code, answer.json()["error"]["kind"]) == (400, "InvalidRequest")
 
 
 PNG = bytes.fromhex(

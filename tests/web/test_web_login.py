@@ -13,6 +13,7 @@ from layerstudio.ui.web.login import LoginGate
 from layerstudio.ui.web.options import WebOptions
 
 USERS = (("ann", "correct horse"), ("bö:b", "pass:word ü"))
+JSON = {"content-type": "application/json"}
 HTML = {"accept": "text/html,application/xhtml+xml"}
 
 
@@ -91,6 +92,8 @@ def test_a_login_as_json_and_a_too_long_one(client):
     assert another(client).post("/login", json=good).json() == {"success": True, "user": "ann"}
     assert another(client).post("/login", json=[1]).status_code == 400
     assert another(client).post("/login", json={"username": 5}).status_code == 400
+    deep = another(client).post("/login", content="[" * 16_000, headers=JSON)
+    assert deep.status_code == 400 and "Traceback" not in deep.text
     assert log_in(another(client), "ann", "x" * 20_000).status_code == 413
 
 

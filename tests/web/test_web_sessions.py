@@ -70,6 +70,18 @@ def test_signatures_are_of_one_user_and_one_process():
     assert signer.check("é.ü", None) is None
 
 
+@pytest.mark.parametrize(
+    "other", ['state={"open": true}', "odd name=1", "flag", 'text="half', "w\u00e9=1", "a[0]=1"]
+)
+@pytest.mark.parametrize("order", ["{other}; {own}", "{own}; {other}"])
+def test_cookies_of_other_programs_do_not_hide_ours(client, order, other):
+    """Browsers send the cookies of all ports of a machine to all of them."""
+    own = f"layerstudio_session={another(client).get('/').cookies['layerstudio_session']}"
+    line = order.format(own=own, other=other).encode("latin-1")
+    answer = another(client).get("/studio/state", headers={"cookie": line})
+    assert answer.status_code == 200 and "set-cookie" not in answer.headers
+
+
 def test_studios_on_other_ports_have_cookies_of_their_own():
     with running(port=7861) as client:
         cookie = client.get("/studio/state", headers={"host": "127.0.0.1:7861"})

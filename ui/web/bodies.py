@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,9 @@ from layerstudio.edits import parse_path
 from layerstudio.errors import InvalidRequest
 
 _MOST_PATHS = 2_000
+_LARGEST_SEED = 2**62
 _REQUIRED = object()
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # an escape that may be one half of a surrogate pair
 
 
 class Fields:
@@ -46,14 +49,24 @@ class Fields:
     def whole(self, name: str, default: Any = _REQUIRED) -> Any:
         return self._typed(name, default, int, "a whole number")
 
+    def seed(self, default: int | None = None) -> int | None:
+        """``seed``: a whole number that every generator of random numbers takes."""
+        seed = self.whole("seed", default)
+        if seed is not None and not 0 <= seed <= _LARGEST_SEED:
+            raise InvalidRequest(f"The seed must be 0 to {_LARGEST_SEED:,}.")
+        return seed
+
     def flag(self, name: str, default: Any = _REQUIRED) -> Any:
         return self._typed(name, default, bool, "true or false")
 
     def items(self, name: str, default: Any = _REQUIRED) -> Any:
         return self._typed(name, default, list, "a list")
 
+    def mapping(self, name: str, default: Any = _REQUIRED) -> Any:
+        return self._typed(name, default, dict, "an object")
+
     def object(self, name: str, default: Any = _REQUIRED) -> Fields:
-        return Fields(self._typed(name, default, dict, "an object"), name)
+        return Fields(self.mapping(name, default), name)
 
     def paths(self, name: str = "paths", default: Any = _REQUIRED) -> tuple[NodePath, ...]:
         """A list of paths such as ``["2", "2.0"]``."""
@@ -87,10 +100,22 @@ async def fields_of(request: Request) -> Fields:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise InvalidRequest("The body of this request is JSON (application/json).")
+    body = await request.body()
     try:
-        values = json.loads(await request.body())
+        values = json.loads(body)
     except (ValueError, RecursionError):
         raise InvalidRequest("The body of this request is not JSON.") from None
     if not isinstance(values, dict):
         raise InvalidRequest("The body of this request is not a JSON object.")
+    if _HALF.search(body) and not _is_text(values):
+        raise InvalidRequest("The body of this request has half a character (a lone surrogate).")
     return Fields(values)
+
+
+def _is_text(values: dict[str, Any]) -> bool:
+    """Whether all texts of an object can be written again, to files and into answers."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

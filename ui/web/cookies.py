@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from layerstudio.ui.web.options import DEFAULT_PORT
@@ -28,15 +28,13 @@ def cookie_name(base: str, port: int) -> str:
 
 
 def read_cookie(scope: Scope, name: str) -> str | None:
-    """The value of a cookie of a request."""
-    for line in Headers(scope=scope).getlist("cookie"):
-        try:
-            found = SimpleCookie(line).get(name)
-        except CookieError:
-            continue
-        if found is not None:
-            return found.value
-    return None
+    """The value of a cookie of a request.
+
+    Read as browsers do, not by the standard library: that gives up at the first cookie that is not
+    to its taste, and other programs on this machine set theirs for us too.
+    """
+    found = (cookie_parser(line).get(name) for line in Headers(scope=scope).getlist("cookie"))
+    return next((value for value in found if value is not None), None)
 
 
 def set_cookie(

@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from layerstudio.errors import InvalidRequest, LayerStudioError, OutOfMemory
@@ -151,6 +152,8 @@ class Boundary:
 
         try:
             await self._app(scope, receive, watched)
+        except ClientDisconnect:  # in the middle of its body; there is nobody to answer
+            return
         except Exception as error:
             if scope["type"] != "http" or has_begun:
                 raise

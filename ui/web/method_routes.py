@@ -48,5 +48,4 @@ async def recipe_of_request(request: Request) -> dict[str, Any]:
     """The same for a request that is being set up."""
     fields = await fields_of(request)
     fields.only(("request",))
-    data = fields.any("request")
-    return recipe_view(request_of(data if isinstance(data, dict) else {}))
+    return recipe_view(request_of(fields.mapping("request")))

@@ -36,7 +36,7 @@ def start(context: Context, body: Fields) -> Job:
     document = context.document
     paths = normalised(document, _paths(body))
     completer = preferred("complete", body.text("completer")) if body.has("completer") else AUTO
-    prompt, seed = body.text("prompt", ""), body.whole("seed", 0)
+    prompt, seed = body.text("prompt", ""), body.seed()
     title = document.at(paths[0]).name
 
     def work(progress: ProgressCallback, cancel: CancelToken) -> JobResult:

@@ -29,7 +29,7 @@ def start(context: Context, body: Fields) -> Job:
     """
     body.only(("kind", "seed"))
     request = recipe_of(context.document)
-    seed = body.whole("seed", None)
+    seed = body.seed()
     request = recipe_of(
         context.document, {"seed": ((request.seed or 0) + 1) % _MOST if seed is None else seed}
     )

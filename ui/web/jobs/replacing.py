@@ -42,9 +42,9 @@ def start(context: Context, body: Fields) -> Job:
     given = {
         "prompt": prompt,
         "method": body.text("method", None),
-        "seed": body.whole("seed", None),
+        "seed": body.seed(),
     }
-    request = generate_request({**body.any("request", {}), **given}, context.options)
+    request = generate_request({**body.mapping("request", {}), **given}, context.options)
     check_generate(request)
     request = _shaped(request, layer.bounds.extent)
 
