@@ -1,0 +1,1 @@
+"""``studio``: the small multi-layer model that comes with the package."""

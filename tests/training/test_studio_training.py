@@ -1,0 +1,190 @@
+"""The recipe of ``studio`` at toy size, on drawings made here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from layerstudio.color import U8
+from layerstudio.errors import InvalidRequest
+from layerstudio.models.studio_codec import StudioCodec, latents_of, on_grey, straight, tokens_of
+from layerstudio.models.studio_network import BACKGROUND, COMPOSITE, FIRST, PATCH, Place
+from layerstudio.pipelines.studio.model import read
+from layerstudio.pipelines.studio.reading import read_prompt
+from training.assets import Assets, PackedSprites
+from training.splits import split_of
+from training.studio_captions import HELD_BACK, held_back_sets, is_held_back
+from training.studio_export import export
+from training.studio_grounds import COLOURS, GROUNDS, ground
+from training.studio_loop import Pace
+from training.studio_quality import nearest
+from training.studio_run import Run, Scale, Settings
+from training.studio_scenes import Stock, poster
+from training.studio_sprites import drawings, listed_files, squared, turned
+
+FILES = ("an_apple_01.svg", "baloon1_01.svg", "lemon.svg", "gift04.svg", "gift05.svg")
+OTHERS = ("tree_of_nobody.svg", "cat_of_nobody.svg", "cup_of_nobody.svg", "hat_of_nobody.svg")
+
+
+class _Drawn:
+    """Ellipses in colours of their own."""
+
+    title = "ellipses"
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted((*FILES, *OTHERS)))
+
+    def read(self, name: str) -> U8:
+        rng = np.random.default_rng(list(name.encode()))
+        canvas = np.zeros((150, 110, 4), np.uint8)
+        colour = (*(int(v) for v in rng.integers(30, 256, 3)), 255)
+        cv2.ellipse(canvas, (55, 75), (50, 70), 0, 0, 360, colour, -1, cv2.LINE_AA)
+        return canvas
+
+
+def tiny_run(folder: Path, steps: int = 4) -> Run:
+    scale = Scale(
+        codec=Pace(steps=3, batch=2, rate=1e-3, every=2),
+        network=Pace(steps=steps, batch=3, rate=1e-3, every=2),
+        scenes=4, channels=8, codec_width=4, heads=1, head_dim=12, double_blocks=1,
+        single_blocks=1, axes=(4, 4, 4),
+    )  # fmt: skip
+    run = Run(Settings(out=str(folder), scale=scale))
+    run.assets = Assets(_Drawn())
+    return run
+
+
+@pytest.fixture(scope="module")
+def stock() -> Stock:
+    return Stock(drawings(Assets(_Drawn())), StudioCodec(8, 4, 1), 6, 1)
+
+
+def test_no_listed_drawing_is_reserved() -> None:
+    assert {split_of(name) for name in listed_files()} == {"train"}
+    packed = set(PackedSprites().names())
+    reserved = {name for name in packed if split_of(name) != "train"}
+    found = {drawing.file for drawing in drawings(Assets.bundled())}
+    assert found and found <= packed - reserved
+
+
+def test_a_source_without_any_of_them_is_refused() -> None:
+    class _Bare(_Drawn):
+        def names(self) -> tuple[str, ...]:
+            return OTHERS
+
+    with pytest.raises(InvalidRequest):
+        drawings(Assets(_Bare()))
+
+
+@pytest.mark.parametrize("kind", GROUNDS)
+def test_grounds_fill_their_canvas(kind: str) -> None:
+    for colour in COLOURS:
+        made = ground(kind, colour, 48, np.random.default_rng(3))
+        assert made.shape == (48, 48, 3)
+        assert made.dtype == np.float32
+        assert 0 <= made.min() <= made.max() <= 1
+
+
+def test_turning_hues_leaves_grey_and_alpha() -> None:
+    sprite = np.full((6, 9, 4), 90, np.uint8)
+    sprite[0, 0] = (255, 0, 0, 200)
+    other = turned(sprite, 120)
+    assert tuple(other[0, 0]) == (0, 255, 0, 200)
+    assert np.array_equal(other[1:], sprite[1:])
+
+
+def test_held_back_captions_are_understood_and_never_met(stock: Stock) -> None:
+    nouns = frozenset(
+        ["apple", "balloon", "lemon", "gift", "heart", "bear", "plum", "watermelon", "cake"]
+    )
+    assert frozenset({"plum", "lemon", "watermelon"}) in held_back_sets(nouns)
+    assert is_held_back(["lemon", "apple", "watermelon", "plum"], nouns)
+    assert not is_held_back(["lemon", "apple", "plum"], nouns)
+    for caption in HELD_BACK:
+        assert read_prompt(caption, stock.vocabulary).unknown is not None
+
+
+def test_posters_are_of_three_tasks_and_make_something(stock: Stock) -> None:
+    rng = np.random.default_rng(0)
+    seen = set()
+    for _ in range(150):
+        one = poster(stock, rng)
+        assert len(one.tokens) == sum(place.cells**2 for place in one.places)
+        assert any(not place.given for place in one.places)
+        assert [place.layer for place in one.places] == sorted({p.layer for p in one.places})
+        given = {place.layer for place in one.places if place.given}
+        task = "picture" if COMPOSITE in given else "layers" if given else "text"
+        seen.add(task)
+        if task == "picture":
+            assert given == {COMPOSITE}
+    assert seen == {"text", "picture", "layers"}
+
+
+def test_a_codec_with_all_directions_loses_nothing() -> None:
+    torch.manual_seed(0)
+    picture = on_grey(torch.rand(3, 4, 64, 32))
+    codec = StudioCodec(channels=256, width=4, blocks=1)
+    codec.fit(picture.repeat(9, 1, 1, 1) + 0.01 * torch.randn(27, 4, 64, 32))
+    latents = codec.encode(picture)
+    assert latents.shape == (3, 256, 8, 4)
+    assert torch.allclose(codec.preview(latents), picture, atol=2e-3)
+    tokens = tokens_of(latents, PATCH)
+    assert torch.equal(latents_of(tokens, PATCH, 2), latents)
+    picture[:, 3] = picture[:, 3].clamp(min=-0.8)
+    seen = straight(picture)
+    again = straight(on_grey(seen))
+    assert torch.allclose(seen, again, atol=1e-4)
+
+
+def test_documents_of_one_sequence_do_not_see_each_other(tmp_path: Path) -> None:
+    network = tiny_run(tmp_path).network.network
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    one = [Place(BACKGROUND, words=(1,)), Place(FIRST, (10.0, 30.0, 77.0), (2, 3))]
+    other = [Place(COMPOSITE, given=True), Place(FIRST, (90.0, 9.0, 50.0))]
+    tokens = [torch.randn(80, network.values), torch.randn(80, network.values)]  # type: ignore[arg-type]
+    levels = torch.tensor([0.7, 0.4])
+    with torch.inference_mode():
+        both = network(torch.cat(tokens), levels, network.lay_out([one, other]))  # type: ignore[operator]
+        alone = network(tokens[0], levels[:1], network.lay_out([one]))  # type: ignore[operator]
+    assert torch.allclose(both[:80], alone, atol=1e-5)
+
+
+def test_a_run_goes_on_where_it_stopped_and_exports(tmp_path: Path) -> None:
+    whole = tiny_run(tmp_path / "whole")
+    list(whole.train())
+    half = tiny_run(tmp_path / "half")
+    list(half.codec.train())
+    next(iter(half.network.train()))
+    again = tiny_run(tmp_path / "half")
+    assert again.network.step == 2
+    list(again.train())
+    expected = whole.network.average.state_dict()
+    assert all(
+        torch.equal(value, expected[key])
+        for key, value in again.network.average.state_dict().items()
+    )
+    assert (tmp_path / "whole" / "studio.csv").read_text().startswith("step,")
+    path = export(again, tmp_path / "out", tmp_path / "pictures", captions=HELD_BACK[:2])
+    model = read(path)
+    assert set(model.vocabulary.things) == {"apple", "balloon", "gift", "lemon"}
+    with safe_open(path, "pt") as file:
+        assert json.loads(file.metadata()["studio"])["network"]["heads"] == 1
+    card = (tmp_path / "out" / "studio.md").read_text()
+    assert "apple, balloon, gift, lemon" in card
+    assert (tmp_path / "pictures" / "captions.jpg").stat().st_size > 1000
+
+
+def test_a_layer_is_nearest_to_its_own_drawing(stock: Stock) -> None:
+    from layerstudio.document import Role
+    from layerstudio.pipelines.stacking import layer_of
+
+    for drawing in stock.drawings:
+        small = squared(drawing.pixels)[8:-8, 8:-8]
+        assert nearest(layer_of("x", small, Role.OBJECT), stock.drawings).file == drawing.file
