@@ -136,5 +136,6 @@ function fileRows(files) {
         el("strong", {}, file.name), el("span.ls-dim", {}, bytes(file.bytes)),
         ...(file.notes || []).map((note) => el("p.ls-help", {}, note))),
       el("button.ls-button", { type: "button", onclick: () => download(file), "aria-label": t("export.save_what", { name: file.name }) }, icon("shell-download", 15), t("export.save"))));
-  return [el("h3.ls-section", {}, t("export.made", { count: files.length })), el("ul.ls-rows", {}, ...rows)];
+  const all = files.length > 1 ? el("button.ls-button.is-small", { type: "button", onclick: () => files.forEach(download) }, icon("shell-download", 14), t("export.save_all")) : null;
+  return [el("header.ls-row", {}, el("h3.ls-section", {}, t("export.made", { count: files.length })), all), el("ul.ls-rows", {}, ...rows)];
 }

@@ -7,6 +7,8 @@ import { pasteFromClipboard, sizeText } from "./incoming.js";
 import { sampleList } from "./samples.js";
 import { served } from "./served.js";
 
+const THUMB = 160; // pixels that its picture needs at least, for dense screens too
+
 /** The upload's id, "source" for that of the document, or null. */
 export function sourceOf(store) {
   const draft = store.get("draft");
@@ -37,7 +39,8 @@ function parts(studio) {
   const document = store.get("document");
   if (draft) return [chosen(studio, { name: draft.name, extent: draft, src: served(draft.thumb), remove: () => store.set({ draft: null }) })];
   if (document?.has_source) {
-    const src = address("source.png", { level: 3, of: document.id });
+    const level = Math.max(0, Math.floor(Math.log2(Math.max(document.width, document.height) / THUMB)));
+    const src = address("source.png", { level, of: document.id });
     return [chosen(studio, { name: document.name, extent: document, src, note: t("source.of_document") })];
   }
   return [dropZone(studio), el("p.ls-label.ls-sample-label", {}, t("source.samples")), sampleList((name) => t("samples.use", { name }), (sample) => studio.takeSample(sample.id))];
