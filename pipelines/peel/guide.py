@@ -17,7 +17,8 @@ from layerstudio.pipelines.peel.stacking import raised, stacked
 from layerstudio.pipelines.peel.reading import Mask, Reading
 
 _SURE = 0.8
-_MISFIT = 0.12  # share of the background that a fill must leave unexplained to be none
+_CLEAR = 8  # pixels around all that may not be background
+_MISFIT = 0.03  # share of the background that a fill must leave unexplained to be none
 _OFF = 12.0  # levels from a fill
 _DARK = 0.02  # opacity of a shadow
 _MIN_DRAWN = 0.5
@@ -32,6 +33,7 @@ class NetworkGuide:
     def is_photograph(self, analysis: Analysis, backdrop: F32) -> bool:
         own = self.reading
         clear = (own.background > _SURE) & (own.veil < 1 - _SURE) & (own.shadow < _DARK)
+        clear &= ~dilate(own.background < _SURE, _CLEAR)
         if np.count_nonzero(clear) < 0.02 * clear.size:
             return False
         off = residual(analysis.rgb, backdrop)[clear]
@@ -59,7 +61,7 @@ class NetworkGuide:
         edges: Mask,
     ) -> list[Element]:
         below = [item for item in elements if not any(item is shadow for shadow in shadows)]
-        below, above = raised(below, drawings)
+        below, above = raised(below, drawings, self.reading.border)
         return below + stacked(self._parted(analysis, above, edges), shadows)
 
     def _parted(

@@ -14,17 +14,19 @@ from layerstudio.pipelines.flat.outline import filled
 from layerstudio.pipelines.flat.lettering import lines_on_photograph
 from layerstudio.pipelines.flat.photograph import Plate, without_specks
 from layerstudio.pipelines.flat.shadows import fitted_shadow
+from layerstudio.pipelines.flat.synthetic import find_drawn
 from layerstudio.pipelines.flat.text import Line
 from layerstudio.pipelines.flat.veils import stands_out, unveiled
 from layerstudio.pipelines.peel.reading import Mask, Reading, mean_by_region
 from layerstudio.pipelines.peel.veils import guided_veils
 
 _RIM = 4  # pixels around drawn things that their edges may colour
-_DRAWN = 0.5
+_SEEN = 0.5
+_AGREED = 0.4  # probability with which a region that the rules take for drawn is
 _MIN_WRITTEN = 0.35  # mean probability of a line's pixels that something is drawn there
-_MIN_DARK = 0.08  # opacity from which a shadow is one
+_MIN_DARK = 0.12  # opacity from which a shadow is one
 _MIN_SHADOW = 80  # pixels
-_MIN_OPACITY = 0.16  # of a shadow that is believed
+_MIN_OPACITY = 0.2  # of a shadow that is believed
 _MIN_CASTER = 600  # pixels
 _REACH = 4  # pixels between a caster and the darkness that shows
 _MAX_ERROR = 0.06  # mean error of a fitted shadow's opacity
@@ -32,8 +34,9 @@ _LARGE = 64  # pixels of a region whose vote outweighs each of its pixels
 
 
 def guided_plate(analysis: Analysis, reading: Reading) -> Plate:
-    drawn = without_specks(_drawn(analysis, reading))
-    votes = mean_by_region(analysis, reading.drawn) > _DRAWN
+    found = find_drawn(analysis).labels
+    drawn = without_specks(_drawn(analysis, reading, found))
+    votes = mean_by_region(analysis, reading.drawn) > _SEEN
     votes[0] = False
     lines = tuple(
         line for line in lines_on_photograph(analysis, votes) if _is_written(line, reading)
@@ -57,15 +60,21 @@ def guided_plate(analysis: Analysis, reading: Reading) -> Plate:
     return Plate(bare, backdrop, drawn, tuple(veils), lines, tuple(shadows), tuple(cast))
 
 
-def _drawn(analysis: Analysis, reading: Reading) -> Mask:
-    """Regions by the vote of their pixels, what lies between them pixel by pixel."""
-    drawn = np.where(reading.veil > _DRAWN, np.minimum(reading.drawn, reading.text), reading.drawn)
-    pixels = drawn > _DRAWN
-    votes = mean_by_region(analysis, drawn) > _DRAWN
+def _drawn(analysis: Analysis, reading: Reading, found: Mask) -> Mask:
+    """Regions by the vote of their pixels, what lies between them pixel by pixel.
+
+    ``found`` (n,) are the regions that the rules take for drawn. With them a graded panel that the
+    network takes for a veil is one all the same; without them a veil is none.
+    """
+    veiled = reading.veil > _SEEN
+    pixels = np.where(veiled, np.minimum(reading.drawn, reading.text), reading.drawn)
+    either = np.maximum(reading.drawn, reading.veil)
+    votes = mean_by_region(analysis, pixels) > _SEEN
+    votes |= found & (mean_by_region(analysis, either) > _AGREED)
     voting = analysis.regions.areas >= _LARGE
     voting[0] = False
     labels = analysis.regions.labels
-    return np.where(voting[labels], votes[labels], pixels)
+    return np.where(voting[labels], votes[labels], pixels > _SEEN)
 
 
 def _is_written(line: Line, reading: Reading) -> bool:
@@ -80,8 +89,8 @@ def _shadows(reading: Reading, drawn: Mask) -> tuple[list[Element], list[Element
     if np.count_nonzero(dark) < _MIN_SHADOW:
         return found
     near = dilate(dark, _REACH)
-    casters = [(0, caster) for caster in _bodies(drawn & (reading.shape > _DRAWN), near)]
-    casters += [(1, caster) for caster in _bodies(drawn & (reading.drawing > _DRAWN), near)]
+    casters = [(0, caster) for caster in _bodies(drawn & (reading.shape > _SEEN), near)]
+    casters += [(1, caster) for caster in _bodies(drawn & (reading.drawing > _SEEN), near)]
     casters.sort(key=lambda item: -_contact(item[1], near))
     for which, caster in casters:
         shadow = fitted_shadow(reading.shadow, dark, drawn, caster, _MAX_ERROR)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from layerstudio.color import F32
 from layerstudio.document import Role
 from layerstudio.pipelines.flat.analysis import dilate, ellipse_kernel
 from layerstudio.pipelines.flat.casting import caster_of
@@ -19,7 +20,8 @@ _SOLID = 0.98  # opacity of a panel that hides what lies beneath
 _TOUCH = 1  # pixels between a drawing and a panel that touch
 _RIM = 6  # pixels into a panel's edge that a drawing may have been followed
 _MIN_CONTACT = 10  # pixels along the edge
-_MAX_INSIDE = 1.0  # pixels of the drawing well inside for each of the contact
+_CLEAR, _MAX_INSIDE = 0.25, 0.75  # pixels well inside for each of the contact
+_BORDER = 0.3  # mean probability of a border along the contact
 _ROOM = 60  # pixels that a drawing may go on beneath a panel
 _SHADED = 2.0 / 255  # opacity from which a shadow on a drawing is taken off it
 
@@ -45,7 +47,7 @@ def stacked(drawings: Sequence[Element], shadows: Sequence[Element]) -> list[Ele
 
 
 def raised(
-    elements: Sequence[Element], drawings: Sequence[Element]
+    elements: Sequence[Element], drawings: Sequence[Element], border: F32
 ) -> tuple[list[Element], list[Element]]:
     """``elements`` less the panels that lie above some drawing, and ``drawings`` with these on top.
 
@@ -56,7 +58,7 @@ def raised(
     stack = list(drawings)
     for element in elements:
         if element.role is Role.SHAPE and float(element.alpha.max(initial=0)) > _SOLID:
-            under = [item for item in stack if item.shape == "drawing" and _hides(element, item)]
+            under = [item for item in stack if item.shape == "drawing" and _hides(element, item, border)]
             if under:
                 shadow = [kept.pop()] if kept and kept[-1].role is Role.SHADOW else []
                 stack = [_beneath(item, element) if item in under else item for item in stack]
@@ -66,28 +68,28 @@ def raised(
     return kept, stack
 
 
-def _hides(panel: Element, drawing: Element) -> bool:
+def _hides(panel: Element, drawing: Element, border: F32) -> bool:
     around = drawing.bounds.padded(_TOUCH)
     common = panel.bounds.intersection(around)
     if common.is_empty:
         return False
     body = np.zeros(around.extent.shape, bool)
     body[drawing.bounds.relative_to(around).slices] = drawing.alpha > 0.5
-    body = body[common.relative_to(around).slices]
-    solid = np.pad(panel.alpha > 0.5, 1)
-    inner = erode_all(solid, _RIM)[1:-1, 1:-1]
-    view = common.relative_to(panel.bounds).slices
-    inner, solid = inner[view], solid[1:-1, 1:-1][view]
-    edge = solid & ~erode_all(np.pad(panel.alpha > 0.5, 1), 1)[1:-1, 1:-1][view]
-    contact = np.count_nonzero(dilate(body, _TOUCH) & edge)
-    inside = np.count_nonzero(body & inner)
-    return contact >= _MIN_CONTACT and inside <= _MAX_INSIDE * contact
+    here, view = common.relative_to(around).slices, common.relative_to(panel.bounds).slices
+    solid = panel.alpha > 0.5
+    edge = solid & ~_eroded(solid, 1)
+    met = dilate(body, _TOUCH)[here] & edge[view]
+    contact = np.count_nonzero(met)
+    inside = np.count_nonzero(body[here] & _eroded(solid, _RIM)[view])
+    if contact < _MIN_CONTACT or inside > _MAX_INSIDE * contact:
+        return False
+    return inside <= _CLEAR * contact or float(border[common.slices][met].mean()) >= _BORDER
 
 
-def erode_all(mask: Mask, radius: int) -> Mask:
+def _eroded(mask: Mask, radius: int) -> Mask:
     """Erosion in which what lies beyond the array counts as outside."""
-    kernel = ellipse_kernel(radius)
-    return cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT) > 0
+    around = np.pad(mask.astype(np.uint8), 1)
+    return cv2.erode(around, ellipse_kernel(radius), borderValue=0)[1:-1, 1:-1] > 0
 
 
 def _beneath(drawing: Element, panel: Element) -> Element:
