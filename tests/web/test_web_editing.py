@@ -269,6 +269,34 @@ def test_a_canvas_has_a_limit_of_the_studio():
         assert "5,000" in answer.json()["error"]["message"]
 
 
+def test_a_document_does_not_grow_over_what_may_be_opened():
+    """By doubling, by nesting and by enlarging, each of which costs a request of a few bytes."""
+    with running(max_pixels=250_000) as client:
+        session = opened(client)
+        editor = Editor(client)
+
+        def refused(command, *paths, **args) -> str:
+            for _ in range(60):
+                answer = editor.edit(
+                    command, *(paths or map(str, range(len(editor.names)))), **args
+                )
+                if not answer.is_success:
+                    break
+            before = editor.document
+            assert answer.status_code == 413
+            assert client.get("/studio/state").json()["document"] == before
+            return answer.json()["error"]["message"]
+
+        assert "2,000" in refused("duplicate")
+        session.studio.jump(0)
+        editor = Editor(client)
+        assert "33 levels" in refused("group", "0")
+        session.studio.jump(0)
+        editor = Editor(client)
+        assert "2,500,000" in refused("transform", "2", matrix=[1.5, 0, 0, 1.5, 0, 0])
+        assert editor.edit("delete", "0").is_success
+
+
 def test_labels_say_what_a_flag_did(editor):
     editor.edit("visible", "2", value=False)
     editor.edit("visible", "2", value=True)

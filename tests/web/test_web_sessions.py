@@ -4,13 +4,17 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from served_studio import served
 from studio_client import Editor, another, application, drawn, opened, running, session_of
 
 from layerstudio.ui.web.cookies import Signer
 from layerstudio.ui.web.errors_json import NoRoom
+from layerstudio.ui.web.events import Events
 from layerstudio.ui.web.options import WebOptions
 from layerstudio.ui.web.sessions import Sessions
 from layerstudio.ui.web.temporary import TemporaryRoot
@@ -80,6 +84,33 @@ def test_cookies_of_other_programs_do_not_hide_ours(client, order, other):
     line = order.format(own=own, other=other).encode("latin-1")
     answer = another(client).get("/studio/state", headers={"cookie": line})
     assert answer.status_code == 200 and "set-cookie" not in answer.headers
+
+
+def test_a_session_that_waits_does_not_take_the_threads_of_all():
+    """Forty-five requests behind one long edit: the server has forty threads."""
+    with served() as studio, ThreadPoolExecutor(46) as pool:
+        with urllib.request.urlopen(f"{studio.address}studio/state") as answer:
+            cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        (session,) = studio.app.state.sessions._all()
+        headers = {"Cookie": cookie, "Content-Type": "application/json"}
+        undo = urllib.request.Request(f"{studio.address}studio/undo", b"{}", headers)
+        with session.studio.lock:
+            edits = [pool.submit(urllib.request.urlopen, undo, timeout=20) for _ in range(45)]
+            time.sleep(0.5)
+            with urllib.request.urlopen(f"{studio.address}studio/state", timeout=10) as answer:
+                assert answer.status == 200
+            assert not any(edit.done() for edit in edits)
+        refusals = [edit.exception(timeout=20) for edit in edits]
+        assert {getattr(refusal, "code", refusal) for refusal in refusals} == {400}
+
+
+def test_pages_that_listen_are_not_more_than_a_browser_has():
+    events, heard = Events(), []
+    for number in range(40):
+        events.subscribe(lambda name, data, number=number: heard.append((name, number)))
+    assert heard == [("close", number) for number in range(8)]
+    events.publish("ping", {})
+    assert heard[8:] == [("ping", number) for number in range(8, 40)]
 
 
 def test_studios_on_other_ports_have_cookies_of_their_own():

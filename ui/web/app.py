@@ -25,6 +25,7 @@ from layerstudio.ui.web.login import LoginGate
 from layerstudio.ui.web.options import WebOptions
 from layerstudio.ui.web.page_policy import PagePolicy
 from layerstudio.ui.web.sessions import SessionCookies, Sessions
+from layerstudio.ui.web.turns import Turns
 
 _SWEEP_S = 60.0
 
@@ -46,6 +47,7 @@ def create_app(options: WebOptions) -> FastAPI:
     # The last one added sees a request first.
     app.add_middleware(errors_json.Boundary)
     app.add_middleware(PagePolicy)
+    app.add_middleware(Turns, sessions=sessions)
     app.add_middleware(SessionCookies, sessions=sessions)
     app.add_middleware(LoginGate, options=options)
     app.add_middleware(Guard, options=options)

@@ -9,15 +9,16 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from layerstudio.document import Document, NodePath
-from layerstudio.edits import Edited, dotted
+from layerstudio.edits import dotted
 from layerstudio.errors import InvalidRequest
+from layerstudio.io.limits import Limits
 from layerstudio.ui.web.bodies import Fields, fields_of
 from layerstudio.ui.web.commands import command
-from layerstudio.ui.web.errors_json import StaleRevision, TooLarge, error_response
+from layerstudio.ui.web.edit_limits import within
+from layerstudio.ui.web.errors_json import StaleRevision, error_response
 from layerstudio.ui.web.options import WebOptions
 from layerstudio.ui.web.sessions import Session, current_session
-from layerstudio.ui.web.studio import Change, Edit
+from layerstudio.ui.web.studio import Change
 from layerstudio.ui.web.views import document_view
 
 router = APIRouter(prefix="/studio")
@@ -38,7 +39,7 @@ async def edit(request: Request, session: Own) -> JSONResponse:
     fields = await fields_of(request)
     fields.only(("revision", "command", "paths", "args", "merge"))
     options: WebOptions = request.app.state.options
-    return await _answered(session, lambda: _edited(session, fields, options.max_pixels))
+    return await _answered(session, lambda: _edited(session, fields, options.limits))
 
 
 @router.post("/undo")
@@ -82,7 +83,7 @@ async def close(request: Request, session: Own) -> dict[str, Any]:
     return await run_in_threadpool(_state, request, session)
 
 
-def _edited(session: Session, fields: Fields, most_pixels: int) -> Change:
+def _edited(session: Session, fields: Fields, limits: Limits) -> Change:
     row = command(fields.text("command"))
     arguments = fields.object("args", {})
     merge = fields.text("merge", None)
@@ -90,7 +91,7 @@ def _edited(session: Session, fields: Fields, most_pixels: int) -> Change:
         raise InvalidRequest(f"A merge key has at most {_MERGE_LENGTH} characters.")
     label = row.label_for(arguments)
     return session.studio.edit(
-        _within(row.bound(arguments), most_pixels),
+        within(row.bound(arguments), limits),
         fields.paths("paths", []),
         label=label.text,
         label_key=label.key,
@@ -98,22 +99,6 @@ def _edited(session: Session, fields: Fields, most_pixels: int) -> Change:
         starts_again=row.starts_again,
         base_revision=fields.whole("revision"),
     )
-
-
-def _within(edit: Edit, most_pixels: int) -> Edit:
-    """``edit``, unless it makes the canvas larger than a picture may be."""
-
-    def checked(document: Document, paths: tuple[NodePath, ...]) -> Edited:
-        edited = edit(document, paths)
-        extent = edited.document.extent
-        if extent.pixel_count > max(most_pixels, document.extent.pixel_count):
-            raise TooLarge(
-                f"A canvas of {extent} has {extent.pixel_count:,} pixels, more than the limit of"
-                f" {most_pixels:,}."
-            )
-        return edited
-
-    return checked
 
 
 async def _answered(session: Session, work: Callable[[], Change]) -> JSONResponse:

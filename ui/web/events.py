@@ -8,6 +8,7 @@ from typing import Any
 
 EventCallback = Callable[[str, dict[str, Any]], None]
 CLOSED = "close"  # the last event: the session or the studio ended
+_MOST = 32  # subscribers: pages of one browser
 
 
 class Events:
@@ -15,7 +16,7 @@ class Events:
 
     A callback gets the name and the JSON-ready data of an event, in the publisher's thread, and
     must return at once. After ``close`` every subscriber got ``CLOSED``, and later ones get it
-    right away.
+    right away. The oldest gets it too when there are more than 32.
     """
 
     def __init__(self) -> None:
@@ -26,14 +27,21 @@ class Events:
 
     def subscribe(self, callback: EventCallback) -> Callable[[], None]:
         """Returns the function that ends the subscription."""
+        ended: EventCallback | None = callback
         with self._lock:
             number = self._next
             self._next += 1
             if not self._closed:
                 self._callbacks[number] = callback
-        if self._closed:
-            callback(CLOSED, {})
+                ended = self._surplus()
+        if ended is not None:
+            ended(CLOSED, {})
         return lambda: self._drop(number)
+
+    def _surplus(self) -> EventCallback | None:
+        if len(self._callbacks) <= _MOST:
+            return None
+        return self._callbacks.pop(min(self._callbacks))
 
     @property
     def count(self) -> int:

@@ -189,6 +189,10 @@ class Sessions:
             advice="Try again in some minutes.",
         )
 
+    def number_of(self, scope: Scope) -> str | None:
+        """The number of a request's session, whether or not anything is kept for it yet."""
+        return self._number_of(scope, user_of(HTTPConnection(scope)))
+
     def _number_of(self, scope: Scope, user: str | None) -> str | None:
         value = scope.get("state", {}).get(_NEW) or read_cookie(scope, self._cookie)
         return self._signer.check(value, user)
@@ -207,9 +211,8 @@ class Sessions:
 
     def invite(self, scope: Scope) -> None:
         """Give a page its cookie before its scripts ask for anything, all at once."""
-        user = user_of(HTTPConnection(scope))
-        if self._number_of(scope, user) is None:
-            self._offer(scope, user)
+        if self.number_of(scope) is None:
+            self._offer(scope, user_of(HTTPConnection(scope)))
 
     def cookie_header(self, scope: Scope) -> tuple[bytes, bytes] | None:
         """The header that the answer to a request needs, if it has a new session."""
