@@ -198,9 +198,13 @@ def test_layers_are_dragged_moved_by_keys_and_renamed(editor) -> None:
     editor.settle()
     assert editor.names()[3] == "Rot 赤"
     assert editor.page.evaluate("() => document.activeElement.dataset.path") == "1.1"
-    editor.page.keyboard.type("pl")
+    editor.page.keyboard.type("lo")
     editor.settle()
-    assert editor.document()["selection"] == ["0"]
+    assert editor.document()["selection"] == ["1.0"]
+    editor.page.wait_for_timeout(800)  # the word is over, and a letter is a tool again
+    editor.page.keyboard.type("b")
+    assert editor.page.locator(".ls-board").get_attribute("data-tool") == "brush"
+    assert editor.document()["selection"] == ["1.0"]
 
 
 def test_marks_are_typed_and_the_stack_is_used_by_keyboard(editor) -> None:

@@ -7,6 +7,7 @@ import { tracked } from "../tracking.js";
 import { toggleSolo } from "./actions.js";
 import { mountLayerDrag } from "./layerdrag.js";
 import { openLayerMenu } from "./layermenu.js";
+import { foldedOf, keepFolded } from "./folding.js";
 import { LayerRow } from "./layerrow.js";
 import { hasShortcut } from "./shortcuts.js";
 import { TypeAhead } from "./typeahead.js";
@@ -30,6 +31,7 @@ export class LayerTree {
     });
     this.store.watch("document", (document, before) => this.#draw(document, before));
     mountLayerDrag(studio, this);
+    this.#showSelectedWhenShown();
     this.#draw(this.store.get("document"), null);
   }
 
@@ -48,9 +50,10 @@ export class LayerTree {
 
   #draw(document, before) {
     const hadFocus = this.element.contains(globalThis.document.activeElement);
-    if (document?.id !== before?.id) this.#folded.clear();
+    if (document?.id !== before?.id) this.#folded = foldedOf(document);
     else if (document?.revision !== before?.revision) this.#folded = new Set(tracked(before, [...this.#folded])(document));
     for (const path of document?.selection || []) this.#unfoldAround(path);
+    keepFolded(document, this.#folded);
     this.#flat = document ? flatten(document.nodes, this.#folded) : [];
     const shown = new Set(this.#flat.map(({ node }) => node.path));
     const moved = document && before && document.revision !== before.revision && String(document.selection) !== String(before.selection);
@@ -63,6 +66,15 @@ export class LayerTree {
     this.#flat.forEach((place, order) => this.#place(place, order, document));
     if (hadFocus) this.rowOf(this.#focused)?.focus({ preventScroll: true });
     if (String(document?.selection) !== String(before?.selection)) this.rowOf(document?.selection.at(-1))?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** A panel that was put away could not scroll to what was selected on the canvas meanwhile. */
+  #showSelectedWhenShown() {
+    let height = 0;
+    new ResizeObserver(([{ contentRect }]) => {
+      if (!height && contentRect.height) this.rowOf(this.store.get("document")?.selection.at(-1))?.scrollIntoView({ block: "nearest" });
+      height = contentRect.height;
+    }).observe(this.element);
   }
 
   #place(place, order, document) {

@@ -36,7 +36,7 @@ function selectPart(options) {
 /** One of few, as buttons side by side. */
 function either(options, name, label, choices) {
   const buttons = choices.map(([value, symbol, text]) =>
-    [value, el("button.ls-option-toggle", { type: "button", onclick: () => options.change({ [name]: value }) }, icon(symbol, 16), el("span", {}, text))]);
+    [value, el("button.ls-option-toggle", { type: "button", title: text, onclick: () => options.change({ [name]: value }) }, icon(symbol, 16), el("span", {}, text))]);
   const draw = () => buttons.forEach(([value, button]) => button.setAttribute("aria-pressed", String(options[name] === value)));
   options.onChange(draw);
   draw();

@@ -138,6 +138,9 @@ function maskPart(studio) {
   const node = section(t("props.mask"), el("div.ls-button-line", {}, ...buttons.map(([, button]) => button)));
   return {
     node,
-    show: () => buttons.forEach(([id, button]) => (button.hidden = !canRun(studio, id))),
+    show() {
+      for (const [id, button] of buttons) button.hidden = !canRun(studio, id);
+      node.hidden = buttons.every(([, button]) => button.hidden);
+    },
   };
 }

@@ -5,7 +5,7 @@ import { t } from "../i18n.js";
 import { settingsFields, folded } from "./settings_form.js";
 import { field, listField } from "./fields.js";
 import { hasProblem, layersField, notReady, remembered, runLine, seedField } from "./form_parts.js";
-import { hintLists } from "./hints.js";
+import { hintLists, unusedMarks } from "./hints.js";
 import { Memory } from "./memory.js";
 import { chosenMethod, pickMethod } from "./method_cards.js";
 import { sourceOf, sourcePicker } from "./source_picker.js";
@@ -18,10 +18,12 @@ export function decomposeForm(studio) {
   const body = el("div.ls-form-body");
   const node = el("form.ls-form", { "aria-label": t("decompose.label"), novalidate: true, onsubmit: (event) => run(event) });
   let marks = null;
+  let unused = null;
 
   function draw() {
     marks?.stop();
-    marks = null;
+    unused?.stop();
+    marks = unused = null;
     const method = studio.catalogue.chosen("decompose", memory.get("method"));
     body.replaceChildren(...(method ? fieldsOf(method) : [el("p.ls-dim", {}, t("method.none"))]));
   }
@@ -32,6 +34,7 @@ export function decomposeForm(studio) {
     const settings = settingsFields(method, all[method.id] || {}, (values) => memory.set("settings", { ...memory.get("settings"), [method.id]: values }));
     const kinds = ["boxes", "points", takes.has("excluded_points") && "excluded"].filter((kind) => takes.has(kind) || kind === "excluded");
     if (kinds.length) marks = hintLists(studio, kinds);
+    unused = unusedMarks(studio, kinds);
     const advanced = [
       ...settings.folded,
       takes.has("seed") ? seedField(memory) : null,
@@ -44,6 +47,7 @@ export function decomposeForm(studio) {
       ...(takes.has("layers") ? layersField(memory) : []),
       takes.has("prompts") ? prompts() : null,
       marks && marks.node,
+      unused.node,
       ...settings.open,
       takes.has("exact") ? remembered(memory, { name: "exact", kind: "flag", label: t("decompose.exact"), help: t("decompose.exact.help") }) : null,
       takes.has("read_text") ? readText() : null,

@@ -58,12 +58,12 @@ export async function confirm({ title, message, action, danger = false }) {
   return (await dialog({ title, body: el("p", {}, message), actions })) === true;
 }
 
-/** Ask for some values; { name: value }, or null. */
+/** Ask for some values; { name: value }, or null. A field's `check(value)` is what is wrong with it, or "". */
 export async function ask({ title, message = "", fields, action }) {
   const made = fields.map((spec) => ({ spec, handle: field(spec) }));
   const check = () => {
     const wrong = made.filter(({ spec, handle }) => {
-      const problem = problemOf(spec, handle.get());
+      const problem = problemOf(spec, handle.get()) || spec.check?.(handle.get()) || "";
       handle.problem(problem);
       return problem;
     });

@@ -132,7 +132,10 @@ export function generateForm(studio) {
     const lacking = needs.find((role) => !pictures[role]);
     const texts = [memory.get("prompt"), ...memory.get("foregrounds"), memory.get("background")];
     if (lacking) return studio.notify({ kind: "info", message: t("generate.no_input", { role: t(`role.${lacking}`) }) });
-    if (!texts.some((one) => one.trim())) return studio.notify({ kind: "info", message: t("generate.no_prompt") });
+    if (!texts.some((one) => one.trim())) {
+      node.querySelector("textarea")?.focus();
+      return studio.notify({ kind: "info", message: t("generate.no_prompt") });
+    }
     const usable = [...roles, ...Object.keys(STEERING).filter((role) => takesSteering(method, role))];
     const inputs = Object.fromEntries(usable.filter((role) => pictures[role]).map((role) => [role, pictures[role].id]));
     studio.panels.show("canvas");

@@ -21,6 +21,16 @@ export function hintLists(studio, kinds) {
   return { node, stop: () => stops.forEach((stop) => stop()) };
 }
 
+/** A word on marks that the chosen method, which takes `kinds`, would not see; `stop()` as above. */
+export function unusedMarks(studio, kinds) {
+  const { store } = studio;
+  const node = el("p.ls-warning", {}, icon("shell-warn", 15), el("span", {}, t("hints.unused")));
+  const draw = () => (node.hidden = !Object.entries(store.get("hints")).some(([kind, marks]) => marks.length && !kinds.includes(kind)));
+  const stop = store.watch("hints", draw);
+  draw();
+  return { node, stop };
+}
+
 function list(studio, kind, marks) {
   const { store } = studio;
   const tool = kind === "boxes" ? "box" : "point";

@@ -8,21 +8,22 @@ import { ask } from "./dialog.js";
 export async function loadRecipe(studio) {
   const answer = await ask({
     title: t("recipe.load"), message: t("recipe.load.help"), action: t("recipe.load.action"),
-    fields: [{ name: "text", kind: "area", rows: 14, label: t("recipe.json"), required: true, placeholder: '{"task": "decompose", ...}' }],
+    fields: [{ name: "text", kind: "area", rows: 14, label: t("recipe.json"), required: true, check: notRecipe, placeholder: '{"task": "decompose", ...}' }],
   });
   if (!answer) return false;
-  const given = parsed(answer.text);
-  if (!given) {
-    studio.notify({ kind: "error", message: t("recipe.not_json"), advice: t("recipe.not_json.advice") });
-    return false;
-  }
-  const request = await checked(studio, given);
+  const request = await checked(studio, parsed(answer.text));
   if (!request) return false;
   studio.showWay(request.task);
   studio.forms[request.task].fillIn(request);
-  studio.notify({ kind: "done", message: t("recipe.loaded") });
+  const unknown = request.method && !studio.catalogue.find(request.method);
+  studio.notify(unknown
+    ? { kind: "error", message: t("recipe.unknown_method", { name: request.method }), advice: t("recipe.unknown_method.advice") }
+    : { kind: "done", message: t("recipe.loaded") });
   return true;
 }
+
+/** Said beside the field, where the text can still be mended. */
+const notRecipe = (text) => (parsed(text) ? "" : `${t("recipe.not_json")} ${t("recipe.not_json.advice")}`);
 
 /** The request as the server understands it; null with a notice if it makes no sense. */
 async function checked(studio, request) {
