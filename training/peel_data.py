@@ -5,6 +5,7 @@ A design is drawn once and used several times: its layers are moved, and laid on
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from dataclasses import dataclass
 
@@ -233,7 +234,7 @@ def _moved(layers: list[Layer], extent: Extent, rng: np.random.Generator) -> lis
     moved = layers[:1]
     reach = 0.06 * min(extent)
     shift = (0, 0)
-    for below, layer in zip(layers, layers[1:], strict=False):
+    for below, layer in itertools.pairwise(layers):
         if below.role is not Role.SHADOW:
             dx, dy = (round(float(v)) for v in rng.normal(0, reach, 2))
             shift = (dx, dy) if layer.role is not Role.TEXT else (0, 0)

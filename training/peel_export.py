@@ -17,8 +17,21 @@ from layerstudio.models.peel_network import CELL, STRIDE, PeelNetwork, network_i
 from training.assets import Assets
 from training.designs import BACKGROUNDS, make_design
 from training.peel_data import Example, truth_of
-from training.peel_run import Run
+from training.peel_run import LOG, Run
 
+_MEANING = {
+    "drawn_plain": "what is drawn, on plain backgrounds: IoU",
+    "drawn_gradient": "what is drawn, on gradients: IoU",
+    "drawn_photograph": "what is drawn, on photographs: IoU",
+    "kind": "background, shape, text or drawing: share of squares that are told",
+    "veil": "translucent panels: IoU",
+    "border_precision": "borders between things that touch: precision",
+    "border_recall": "the same: recall",
+    "upper": "which side of a border is the upper: share told",
+    "shadow_error": "opacity of shadows: mean error where there is or is seen one",
+}
+_CARD = Path(__file__).with_name("peel_card.md")
+_MEASURED = 6  # designs of each background for the card
 _FIRST = 50_000  # seed of the designs that measure it; the benchmark's begin at 0
 
 
@@ -68,13 +81,37 @@ def export(run: Run, folder: Path) -> Path:
     for name, value in run.average.state_dict().items():
         value = value.detach().cpu()
         state[name] = (value.half() if value.is_floating_point() else value).contiguous()
-    figures = quality(run.average, count=10, assets=run.settings.assets)
+    figures = quality(run.average, count=_MEASURED, assets=run.settings.assets)
     settings = {k: v for k, v in vars(run.settings).items() if k not in ("out", "device")}
     about = {"recipe": "training/peel.py", "step": str(run.step)}
     about |= {"settings": json.dumps(settings), "quality": json.dumps(figures)}
     save_file(state, path, metadata=about)
-    print(json.dumps(figures))
+    card = path.with_suffix(".md")
+    card.write_text(_card(run, figures, path.stat().st_size), encoding="utf-8")
     return path
+
+
+def _card(run: Run, figures: dict[str, float], size: int) -> str:
+    own = run.settings
+    count = sum(value.numel() for value in run.average.parameters())
+    rows = "\n".join(f"| {_MEANING[name]} | {value:.3f} |" for name, value in figures.items())
+    log = (run.folder / LOG).read_text(encoding="utf-8").split()
+    curve = "\n".join(f"| {row.replace(',', ' | ')} |" for row in log[1 :: max(1, len(log) // 12)])
+    head = log[0].replace(",", " | ")
+    return _CARD.read_text(encoding="utf-8").format(
+        measured=_MEASURED,
+        parameters=f"{count / 1e6:.1f}",
+        size=f"{size / 2**20:.1f}",
+        step=run.step,
+        rows=rows,
+        batch=own.batch,
+        side=own.side,
+        rate=own.rate,
+        seed=own.seed,
+        head=head,
+        rule="---|" * (head.count("|") + 1),
+        curve=curve,
+    )
 
 
 def _read(network: PeelNetwork, rgb: U8) -> F32:

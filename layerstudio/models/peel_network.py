@@ -8,6 +8,7 @@ picture is made smaller. So it sees the whole picture and is fast; edges are lef
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -71,21 +72,17 @@ def _step(inputs: int, width: int, kernel: int, stride: int) -> nn.Sequential:
 class PeelNetwork(nn.Module):
     """(n, 8, h, w) of ``network_input`` to (n, 8, h, w) logits, a number for each square."""
 
-    def __init__(self, size: PeelSize = PeelSize()) -> None:  # noqa: B008
+    def __init__(self, size: PeelSize = PeelSize()) -> None:
         super().__init__()
         self.size = size
         widths = size.widths
         self.stem = _step(4 * FEATURES, widths[0], 3, 1)
-        self.lower = nn.ModuleList(
-            _step(a, b, 3, 2) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.lower = nn.ModuleList(_step(a, b, 3, 2) for a, b in itertools.pairwise(widths))
         self.down = nn.ModuleList(
             nn.Sequential(*(_Block(width) for _ in range(count)))
             for width, count in zip(widths, size.down, strict=True)
         )
-        self.higher = nn.ModuleList(
-            nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.higher = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in itertools.pairwise(widths))
         self.up = nn.ModuleList(
             nn.Sequential(*(_Block(width) for _ in range(count)))
             for width, count in zip(widths, size.up, strict=False)

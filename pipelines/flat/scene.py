@@ -104,9 +104,7 @@ def find_elements(
     if scene.plate is not None:
         drawings = _plainly_drawn(scene, drawings, letters)
     if guide is not None:
-        scene.elements = guide.stacked(
-            analysis, scene.elements, drawings, scene.cast, scene.edges
-        )
+        scene.elements = guide.stacked(analysis, scene.elements, drawings, scene.cast, scene.edges)
         drawings = []
     scene.elements += drawings + [item.element for item in letters]
     step("hidden parts", 0.8)

@@ -13,11 +13,12 @@ from layerstudio.pipelines.flat.lettering import Lettering
 from layerstudio.pipelines.flat.photograph import Plate
 from layerstudio.pipelines.peel.parting import parted
 from layerstudio.pipelines.peel.plate import guided_plate
-from layerstudio.pipelines.peel.stacking import raised, stacked
 from layerstudio.pipelines.peel.reading import Mask, Reading
+from layerstudio.pipelines.peel.stacking import raised, stacked
 
 _SURE = 0.8
 _CLEAR = 8  # pixels around all that may not be background
+_SMOOTH = 0.01  # of the canvas: a smooth region so large is a panel that was not seen
 _MISFIT = 0.03  # share of the background that a fill must leave unexplained to be none
 _OFF = 12.0  # levels from a fill
 _DARK = 0.02  # opacity of a shadow
@@ -36,8 +37,10 @@ class NetworkGuide:
         clear &= ~dilate(own.background < _SURE, _CLEAR)
         if np.count_nonzero(clear) < 0.02 * clear.size:
             return False
-        off = residual(analysis.rgb, backdrop)[clear]
-        return float((off > _OFF + analysis.tolerance).mean()) > _MISFIT
+        off = residual(analysis.rgb, backdrop) > _OFF + analysis.tolerance
+        textured = analysis.regions.areas < _SMOOTH * clear.size
+        textured[0] = True
+        return bool((off & textured[analysis.regions.labels])[clear].mean() > _MISFIT)
 
     def plate(self, analysis: Analysis) -> Plate:
         return guided_plate(analysis, self.reading)
@@ -64,9 +67,7 @@ class NetworkGuide:
         below, above = raised(below, drawings, self.reading.border)
         return below + stacked(self._parted(analysis, above, edges), shadows)
 
-    def _parted(
-        self, analysis: Analysis, items: Sequence[Element], edges: Mask
-    ) -> list[Element]:
+    def _parted(self, analysis: Analysis, items: Sequence[Element], edges: Mask) -> list[Element]:
         """Each drawing among them in its parts."""
         made: list[Element] = []
         for item in items:

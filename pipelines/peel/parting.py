@@ -18,19 +18,17 @@ from layerstudio.pipelines.peel.reading import Mask, Reading
 
 Points = NDArray[np.intp]
 
-_CUT = 0.7  # probability of a border
+_CUT = 0.5  # probability of a border
 _MIN_PIECE = 0.004  # of the canvas
 _MIN_SHARE = 0.04  # of the drawing
-_MIN_SEEN = 0.8  # share of the contact between two pieces along which there is a border
+_MIN_SEEN = 0.7  # share of the contact between two pieces along which there is a border
 _MIN_ALONE = 0.15  # of the largest piece, for one that touches no other
 _EDGE = 4  # pixels around the edge of a panel
 _UNDERLAP = 4  # pixels that a drawing reaches beneath what hides it, at least
 _SIDE = 4  # pixels beside a contact in which sides are looked at
 
 
-def parted(
-    analysis: Analysis, drawing: Element, reading: Reading, edges: Mask
-) -> list[Element]:
+def parted(analysis: Analysis, drawing: Element, reading: Reading, edges: Mask) -> list[Element]:
     """The drawing alone, or the drawings that it consists of, far to near.
 
     ``edges`` (h, w) are those of panels, where borders part no drawings.
@@ -95,9 +93,7 @@ def _contacts(labels: NDArray[np.int32], body: Mask) -> dict[tuple[int, int], Po
     return {pair: np.concatenate(parts, axis=1) for pair, parts in sorted(found.items())}
 
 
-def _with_doubtful_joined(
-    labels: NDArray[np.int32], body: Mask, border: F32
-) -> NDArray[np.int32]:
+def _with_doubtful_joined(labels: NDArray[np.int32], body: Mask, border: F32) -> NDArray[np.int32]:
     """Pieces between which too little of the contact is a border are one; so are a large piece and
     a small one beside it, as an ear-ring and its ear."""
     peak = cv2.dilate(border, np.ones((5, 5), np.uint8))

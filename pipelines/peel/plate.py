@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerstudio.color import F32
 from layerstudio.document import Role
-from layerstudio.geometry import Bounds
 from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
 from layerstudio.pipelines.flat.element import Element, lay_over
-from layerstudio.pipelines.flat.outline import filled
 from layerstudio.pipelines.flat.lettering import lines_on_photograph
+from layerstudio.pipelines.flat.outline import filled
 from layerstudio.pipelines.flat.photograph import Plate, without_specks
 from layerstudio.pipelines.flat.shadows import fitted_shadow
 from layerstudio.pipelines.flat.synthetic import find_drawn

@@ -20,7 +20,7 @@ _SOLID = 0.98  # opacity of a panel that hides what lies beneath
 _TOUCH = 1  # pixels between a drawing and a panel that touch
 _RIM = 6  # pixels into a panel's edge that a drawing may have been followed
 _MIN_CONTACT = 10  # pixels along the edge
-_CLEAR, _MAX_INSIDE = 0.25, 0.75  # pixels well inside for each of the contact
+_CLEAR, _MAX_INSIDE = 0.5, 0.75  # pixels well inside for each of the contact
 _BORDER = 0.3  # mean probability of a border along the contact
 _ROOM = 60  # pixels that a drawing may go on beneath a panel
 _SHADED = 2.0 / 255  # opacity from which a shadow on a drawing is taken off it
@@ -49,16 +49,18 @@ def stacked(drawings: Sequence[Element], shadows: Sequence[Element]) -> list[Ele
 def raised(
     elements: Sequence[Element], drawings: Sequence[Element], border: F32
 ) -> tuple[list[Element], list[Element]]:
-    """``elements`` less the panels that lie above some drawing, and ``drawings`` with these on top.
+    """``elements`` less the panels that lie above a drawing, and ``drawings`` with these on top.
 
-    A panel's outline is a formula. Where a drawing ends along it, and nothing of the drawing is seen
+    A panel's outline is a formula. Where a drawing ends along it, and none of the drawing is seen
     inside, the panel hides the rest of the drawing.
     """
     kept: list[Element] = []
     stack = list(drawings)
     for element in elements:
         if element.role is Role.SHAPE and float(element.alpha.max(initial=0)) > _SOLID:
-            under = [item for item in stack if item.shape == "drawing" and _hides(element, item, border)]
+            under = [
+                item for item in stack if item.shape == "drawing" and _hides(element, item, border)
+            ]
             if under:
                 shadow = [kept.pop()] if kept and kept[-1].role is Role.SHADOW else []
                 stack = [_beneath(item, element) if item in under else item for item in stack]

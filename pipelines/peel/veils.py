@@ -8,7 +8,7 @@ import numpy as np
 from layerstudio.color import F32
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds, Extent
-from layerstudio.pipelines.flat.analysis import Analysis, dilate, erode, find_regions
+from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.outline import Outline, candidates
 from layerstudio.pipelines.flat.veils import find_veils, robust_veil

@@ -30,7 +30,9 @@ def layer(role, box, colour, alpha=255):
 def test_nothing_that_is_trained_on_is_reserved(assets):
     for names in (assets.sprite_names, assets.photograph_names, assets.font_names):
         assert names("train") and {split_of(name) for name in names("train")} == {"train"}
-    reserved = {name.rsplit(".", 1)[0] for name in assets.sprites.names() if split_of(name) != "train"}
+    reserved = {
+        name.rsplit(".", 1)[0] for name in assets.sprites.names() if split_of(name) != "train"
+    }
     for seed in range(6):
         placed = make_design(seed, "train", assets=assets).placed
         drawn = {line.removeprefix("object: ") for line in placed if line.startswith("object: ")}
