@@ -133,8 +133,8 @@ export function registerActionKeys(studio) {
   const { edit, store } = studio;
   const document = () => store.get("document");
   registerShortcuts(studio, [
-    { keys: "Mod+Z", label: "keys.undo", section: "keys.edit", when: () => document()?.history.can_undo, run: () => edit.undo() },
-    { keys: ["Mod+Shift+Z", "Mod+Y"], label: "keys.redo", section: "keys.edit", when: () => document()?.history.can_redo, run: () => edit.redo() },
+    { keys: "Mod+Z", label: "keys.undo", section: "keys.edit", settled: true, when: () => document()?.history.can_undo, run: () => edit.undo() },
+    { keys: ["Mod+Shift+Z", "Mod+Y"], label: "keys.redo", section: "keys.edit", settled: true, when: () => document()?.history.can_redo, run: () => edit.redo() },
     { keys: "Mod+A", label: "keys.select_all", section: "keys.edit", when: () => document(), run: () => edit.select(document().nodes.map((node) => node.path)) },
   ]);
 }

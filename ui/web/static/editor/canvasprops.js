@@ -7,11 +7,14 @@ import { numberField } from "./inputs.js";
 const MOST = 30000; // pixels of a side; the server has the last word
 
 export function canvasPanel(studio) {
-  const { edit, store } = studio;
-  const resize = (width, height) => edit.run("canvas", { width, height, ...anchored(store.get("document"), width, height, anchor.value) }, { paths: [] });
+  const { edit } = studio;
+  const resize = (wanted) => edit.run("canvas", (opened) => {
+    const { width, height } = { ...opened, ...wanted };
+    return { width, height, ...anchored(opened, width, height, anchor.value) };
+  }, { paths: [] });
   const size = { unit: "px", least: 1, most: MOST };
-  const width = numberField({ ...size, label: t("props.w_short"), title: t("props.canvas_width"), commit: (value) => resize(value, store.get("document").height) });
-  const height = numberField({ ...size, label: t("props.h_short"), title: t("props.canvas_height"), commit: (value) => resize(store.get("document").width, value) });
+  const width = numberField({ ...size, label: t("props.w_short"), title: t("props.canvas_width"), commit: (value) => resize({ width: value }) });
+  const height = numberField({ ...size, label: t("props.h_short"), title: t("props.canvas_height"), commit: (value) => resize({ height: value }) });
   const anchor = el("select.ls-select.is-small", { "aria-label": t("props.anchor"), title: t("props.anchor") },
     ...Object.keys(ANCHORS).map((name) => el("option", { value: name }, t(`props.anchor_${name}`))));
   const trim = action("crop", t("props.trim"), () => edit.run("trim", {}, { paths: [] }));

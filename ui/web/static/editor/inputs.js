@@ -5,28 +5,52 @@ import { clamp } from "./geometry.js";
 
 /**
  * A labelled number. `commit(value)` is called with a sound value on Enter and when the field is left;
- * Esc gives back the old one. Arrow keys step it, with shift by ten.
+ * Esc gives back the old one. Arrow keys step it, with shift by ten. Where `commit` answers a promise,
+ * what is shown while one is on its way does not overwrite what was stepped to since.
  */
 export function numberField({ label, title = label, unit = "", least = -Infinity, most = Infinity, digits = 0, commit }) {
   const id = uniqueId("number");
   let known = null;
-  const input = el("input.ls-number", { id, type: "text", inputmode: "decimal", autocomplete: "off", "aria-label": title, title, onfocus: () => input.select(), onblur: send });
+  let latest = null; // what was to be shown last: [value, disabled]
+  let pending = 0;
+  const input = el("input.ls-number", { id, type: "text", inputmode: "decimal", autocomplete: "off", "aria-label": title, title, onfocus: () => input.select(), onblur: send, oninput: () => delete input.dataset.settled });
   const text = (value) => (value === null ? "" : String(Number(value.toFixed(digits))));
+  const write = (value) => {
+    input.value = text(value);
+    input.dataset.settled = ""; // nothing is typed that undo could mean
+  };
 
   function send() {
     const value = Number(input.value.trim().replace(",", "."));
-    if (input.value.trim() === "" || !Number.isFinite(value)) return void (input.value = text(known));
+    if (input.value.trim() === "" || !Number.isFinite(value)) return void write(known);
     const sound = clamp(value, least, most);
-    input.value = text(sound);
+    write(sound);
     if (known !== null && text(sound) === text(known)) return;
     known = sound;
-    commit(sound);
+    pending += 1;
+    Promise.resolve(commit(sound)).finally(() => {
+      pending -= 1;
+      if (!pending && latest) show(...latest);
+    });
+  }
+
+  function show(value, disabled = false) {
+    latest = [value, disabled];
+    const focused = document.activeElement === input && !disabled;
+    if (focused && pending) return;
+    input.disabled = disabled;
+    known = value;
+    if (!focused) write(value);
+    else if (input.dataset.settled !== undefined && text(Number(input.value)) !== text(value ?? NaN)) {
+      write(value);
+      input.select();
+    }
   }
 
   input.addEventListener("keydown", (event) => {
     const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
     if (event.key === "Enter") send();
-    else if (event.key === "Escape") input.value = text(known);
+    else if (event.key === "Escape") write(known);
     else if (step && known !== null) {
       input.value = text(clamp(Number(input.value || known) + step * (event.shiftKey ? 10 : 1), least, most));
       send();
@@ -39,15 +63,7 @@ export function numberField({ label, title = label, unit = "", least = -Infinity
   return {
     node: el("label.ls-number-field", { for: id }, el("span.ls-number-label", {}, label), input, unit ? el("span.ls-number-unit", { "aria-hidden": "true" }, unit) : null),
     input,
-    show(value, disabled = false) {
-      input.disabled = disabled;
-      known = value;
-      if (document.activeElement !== input || disabled) input.value = text(value);
-      else if (text(Number(input.value)) !== text(value ?? NaN)) {
-        input.value = text(value);
-        input.select();
-      }
-    },
+    show,
   };
 }
 

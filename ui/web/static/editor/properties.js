@@ -61,23 +61,24 @@ function summary() {
 
 /** X, Y, width, height and an angle; sizes in proportion while the link is on. */
 function transformPart(studio, options) {
-  const { edit, store } = studio;
-  const box = () => selectionBounds(store.get("document"));
+  const { edit } = studio;
   const key = mergeKeys("place");
-  const move = (dx, dy) => edit.run("move", { dx, dy }, { merge: key() });
-  const scale = (sx, sy) => {
-    const [x, y] = box();
-    edit.run("transform", { matrix: scaling(sx, sy, { x, y }), resample: "auto" });
-  };
+  // A key that is held down commits faster than the document follows: what to change is known on its turn.
+  const move = (way) => edit.run("move", (document) => way(selectionBounds(document)), { merge: key() });
+  const transform = (way) => edit.run("transform", (document) => ({ matrix: way(selectionBounds(document)), resample: "auto" }));
+  const scale = (shares) => transform((box) => {
+    const share = shares(box);
+    return scaling(share.x ?? (options.keepShape ? share.y : 1), share.y ?? (options.keepShape ? share.x : 1), { x: box[0], y: box[1] });
+  });
   const common = { unit: "px", least: -FAR, most: FAR };
   const size = { unit: "px", least: 1, most: FAR };
   const fields = {
-    x: numberField({ ...common, label: "X", title: t("props.x"), commit: (value) => move(value - box()[0], 0) }),
-    y: numberField({ ...common, label: "Y", title: t("props.y"), commit: (value) => move(0, value - box()[1]) }),
-    w: numberField({ ...size, label: t("props.w_short"), title: t("props.w"), commit: (value) => scale(value / box()[2], options.keepShape ? value / box()[2] : 1) }),
-    h: numberField({ ...size, label: t("props.h_short"), title: t("props.h"), commit: (value) => scale(options.keepShape ? value / box()[3] : 1, value / box()[3]) }),
+    x: numberField({ ...common, label: "X", title: t("props.x"), commit: (value) => move(([x]) => ({ dx: value - x, dy: 0 })) }),
+    y: numberField({ ...common, label: "Y", title: t("props.y"), commit: (value) => move(([, y]) => ({ dx: 0, dy: value - y })) }),
+    w: numberField({ ...size, label: t("props.w_short"), title: t("props.w"), commit: (value) => scale(([, , w]) => ({ x: value / w })) }),
+    h: numberField({ ...size, label: t("props.h_short"), title: t("props.h"), commit: (value) => scale(([, , , h]) => ({ y: value / h })) }),
     angle: numberField({ label: t("props.angle_short"), title: t("props.angle"), unit: "°", least: -360, most: 360, digits: 1, commit: (value) => {
-      if (value % 360) edit.run("transform", { matrix: rotation(value, centre(box())), resample: "auto" });
+      if (value % 360) transform((box) => rotation(value, centre(box)));
       fields.angle.show(0);
     } }),
   };

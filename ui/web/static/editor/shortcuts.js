@@ -15,6 +15,7 @@ const APPLE_NAMES = { Mod: "⌘", Alt: "⌥", Shift: "⇧", Backspace: "⌫", En
  * label       key of its text; section: key of the text of its heading
  * run(event)  does it; `when(event)` says whether it can now (otherwise the key is left to the browser)
  * everywhere  also while a text field has the focus
+ * settled     also in a number field while nothing is typed that it has not sent
  * shown       false: not listed in the help; `run` null: listed only, handled elsewhere
  */
 export function registerShortcuts(studio, shortcuts) {
@@ -31,7 +32,8 @@ function dispatch(shortcuts, event) {
   // The focus may have been in what a dialog has drawn anew: then the event is of the page.
   const modal = event.target.closest?.("[role=menu]") || document.querySelector("dialog:modal");
   for (const one of shortcuts) {
-    if (!one.run || ((typing || modal) && !one.everywhere)) continue;
+    const isSettled = one.settled && !modal && event.target.dataset.settled !== undefined;
+    if (!one.run || ((typing || modal) && !one.everywhere && !isSettled)) continue;
     if (!one.keys.some((keys) => matches(keys, event)) || (one.when && !one.when(event))) continue;
     event.preventDefault();
     one.run(event);
