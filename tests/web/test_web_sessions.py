@@ -13,7 +13,7 @@ from served_studio import served
 from studio_client import Editor, another, application, drawn, opened, running, session_of
 
 from layerstudio.ui.web.cookies import Signer
-from layerstudio.ui.web.errors_json import NoRoom
+from layerstudio.ui.web.errors_json import NoRoom, NotFound
 from layerstudio.ui.web.events import Events
 from layerstudio.ui.web.options import WebOptions
 from layerstudio.ui.web.sessions import Sessions
@@ -140,6 +140,19 @@ def test_what_is_anothers_is_not_there(client):
     assert stranger.post("/studio/edit", json=body).status_code in (404, 409)
     assert stranger.get("/studio/state").json()["document"] is None
     assert client.get("/studio/state").json()["document"] == editor.document
+
+
+def test_what_comes_too_late_for_a_session_leaves_nothing(client):
+    session = session_of(another(client))
+    folder = session.folder
+    with session.uploads.incoming() as incoming:
+        incoming.write(b"half of it")
+        application(client).state.sessions.close(session)
+        with pytest.raises(NotFound):
+            session.uploads.incoming().__enter__()
+        with pytest.raises(OSError):
+            session.uploads.add(incoming, "a.png")
+    assert not folder.exists()
 
 
 def test_the_folder_goes_with_the_session(client):

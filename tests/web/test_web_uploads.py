@@ -1,17 +1,22 @@
 """Uploads: what they are by content, how much is taken, and what stays on the disk."""
 
 import io
+import logging
 import os
+import socket
 import struct
 import threading
+import time
 import zlib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from served_studio import served
 from studio_client import another, drawn, running, session_of
 
 from layerstudio.errors import InvalidRequest, UnreadableFile
@@ -63,6 +68,29 @@ def huge_png(width: int, height: int, rows: int | None = None) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
     return start + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("path", ["/studio/upload", "/studio/undo"])
+def test_a_body_that_is_broken_off_leaves_nothing_and_is_no_fault(path, caplog):
+    """People close pages; a log of tracebacks would hide what is wrong."""
+    kind = "multipart/form-data; boundary=XX" if path.endswith("upload") else "application/json"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+    part = '--XX\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nabc'
+    with served() as studio:
+        address = urlsplit(studio.address)
+        with socket.create_connection((address.hostname, address.port)) as connection:
+            connection.sendall(f"{head}Content-Length: 100000\r\n\r\n{part}".encode())
+            wait_until(lambda: len(studio.app.state.sessions) == 1)
+        root = studio.app.state.sessions.root
+        wait_until(lambda: not list(root.rglob("upload-*")))
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def wait_until(is_so) -> None:
+    ends = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

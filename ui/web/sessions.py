@@ -25,7 +25,7 @@ from layerstudio.ui.web.cookies import (
     read_cookie,
     set_cookie,
 )
-from layerstudio.ui.web.errors_json import NoRoom
+from layerstudio.ui.web.errors_json import NoRoom, NotFound
 from layerstudio.ui.web.events import Events
 from layerstudio.ui.web.login import user_of
 from layerstudio.ui.web.options import WebOptions
@@ -59,11 +59,15 @@ class Session:
         self.jobs: JobList | None = None
         self.last_seen = time.monotonic()
         self._root = root / secrets.token_hex(8)
+        self._has_ended = False
         self.uploads = Uploads(lambda: self.folder, options)
 
     @property
     def folder(self) -> Path:
-        """The session's own folder, removed with it."""
+        """The session's own folder, removed with it; raises ``NotFound`` for one that has ended,
+        whose late uploads and jobs would leave their files behind."""
+        if self._has_ended:
+            raise NotFound("This session has ended.", advice="Load the page again.")
         self._root.mkdir(mode=0o700, exist_ok=True)
         return self._root
 
@@ -84,6 +88,7 @@ class Session:
         """Tell the pages, forget the document, remove the folder."""
         self.events.close()
         self.studio.close()
+        self._has_ended = True
         shutil.rmtree(self._root, ignore_errors=True)
 
 

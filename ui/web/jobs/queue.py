@@ -143,7 +143,7 @@ class JobQueue:
         for lane in _LANES:
             self._tell_lane(lane)
 
-    def close(self, wait: float = 10.0) -> None:
+    def close(self, wait: float = 4.0) -> None:
         """Cancel everything and end the threads, waiting up to so many seconds for them."""
         with self._wake:
             self._is_closed = True
