@@ -150,7 +150,7 @@ def test_what_comes_too_late_for_a_session_leaves_nothing(client):
         application(client).state.sessions.close(session)
         with pytest.raises(NotFound):
             session.uploads.incoming().__enter__()
-        with pytest.raises(OSError):
+        with pytest.raises(NotFound):
             session.uploads.add(incoming, "a.png")
     assert not folder.exists()
 

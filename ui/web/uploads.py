@@ -140,6 +140,7 @@ class Uploads:
         ``UnreadableFile`` for what is neither a picture nor a layered file.
         """
         incoming.close()
+        self._folder()  # which a session that ended meanwhile does not have
         shown = shown_name(name)
         named = incoming.folder / file_stem(shown, set(), "picture")
         incoming.path.rename(named)
