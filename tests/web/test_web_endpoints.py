@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from PIL import Image
 from pictures_to_upload import layered_file
+from PIL import Image
 from served_studio import served
 
 from layerstudio.composite import composite_pixels
