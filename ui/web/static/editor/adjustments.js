@@ -43,7 +43,7 @@ export function adjustmentsPanel(studio) {
     label: t(`props.${name}`), least: spec.least, most: spec.most, unit: spec.unit, start: 0,
     change: (value) => {
       values[name] = value;
-      send();
+      return send();
     },
   })]);
   const flip = el("input.ls-check", { type: "checkbox", onchange: () => {

@@ -27,17 +27,20 @@ export function numberField({ label, title = label, unit = "", least = -Infinity
     write(sound);
     if (known !== null && text(sound) === text(known)) return;
     known = sound;
+    const sent = commit(sound);
+    if (!sent?.then) return;
     pending += 1;
-    Promise.resolve(commit(sound)).finally(() => {
+    sent.finally(() => {
       pending -= 1;
       if (!pending && latest) show(...latest);
     });
   }
 
+  /** Whether it is shown now, and not when the last commit is through. */
   function show(value, disabled = false) {
     latest = [value, disabled];
     const focused = document.activeElement === input && !disabled;
-    if (focused && pending) return;
+    if (focused && pending) return false;
     input.disabled = disabled;
     known = value;
     if (!focused) write(value);
@@ -45,6 +48,7 @@ export function numberField({ label, title = label, unit = "", least = -Infinity
       write(value);
       input.select();
     }
+    return true;
   }
 
   input.addEventListener("keydown", (event) => {
@@ -79,8 +83,9 @@ export function sliderField({ label, unit = "", least, most, step = 1, digits = 
   const field = numberField({ label: "", title: label, unit, least, most: fieldMost, digits, commit: (value) => {
     slider.value = value;
     paint();
-    change(value);
+    const sent = change(value);
     done(value);
+    return sent;
   } });
   const paint = () => slider.style.setProperty("--share", `${((slider.value - least) / (most - least)) * 100}%`);
   slider.addEventListener("input", () => {
@@ -102,9 +107,8 @@ export function sliderField({ label, unit = "", least, most, step = 1, digits = 
     node: el("div.ls-slider-field", { role: "group", "aria-label": label }, el("label.ls-slider-label", { for: id }, label), slider, field.node),
     show(value, disabled = false) {
       slider.disabled = disabled;
-      if (held) return;
+      if (held || !field.show(value, disabled)) return;
       slider.value = value;
-      field.show(value, disabled);
       paint();
     },
   };

@@ -2,24 +2,23 @@
 
 /**
  * A function that sends the newest value: while one is on its way, later ones wait, and only the last
- * of them is sent. `send(value)` returns a promise.
+ * of them is sent. `send(value)` returns a promise; so does the function, of when all is sent.
  */
 export function steady(send) {
-  let busy = false;
   let waiting = null;
-  return async function give(value) {
-    if (busy) {
-      waiting = { value };
-      return;
-    }
-    busy = true;
-    await send(value);
-    busy = false;
-    if (waiting) {
-      const next = waiting.value;
+  let going = null;
+  async function drain() {
+    while (waiting) {
+      const { value } = waiting;
       waiting = null;
-      give(next);
+      await send(value);
     }
+    going = null;
+  }
+  return (value) => {
+    waiting = { value };
+    going ||= drain();
+    return going;
   };
 }
 
