@@ -122,7 +122,7 @@ export function menuItem(studio, id) {
     label: labelOf(id), icon: action.icon, disabled: !canRun(studio, id), danger: action.danger, run: () => run(studio, id),
     shortcut: action.keys ? shown([action.keys].flat()[0]) : null,
   };
-  return action.checked ? { ...item, checked: Boolean(document) && action.checked(selected(document), document) } : item;
+  return action.checked ? { ...item, toggles: true, checked: Boolean(document) && action.checked(selected(document), document) } : item;
 }
 
 /** All keys of the table. Arrows with Alt work in the tree and on the canvas alike. */

@@ -5,8 +5,8 @@ import { el, icon } from "../dom.js";
 /**
  * Open a menu at an element or a point { x, y }.
  *
- * `items`: [{ label, icon, shortcut, checked, disabled, danger, run } or "-"]; `checked` true or
- * false makes a choice among several.
+ * `items`: [{ label, icon, shortcut, checked, toggles, disabled, danger, run } or "-"]; `checked` true
+ * or false makes a choice among several, with `toggles` one that is turned on and off for itself.
  */
 export function openMenu(anchor, items) {
   const opener = anchor instanceof Element ? anchor : document.activeElement;
@@ -18,7 +18,7 @@ export function openMenu(anchor, items) {
     if (item === "-") return el("div.ls-menu-line", { role: "separator" });
     const isChoice = "checked" in item;
     return el("button.ls-menu-item", {
-      type: "button", role: isChoice ? "menuitemradio" : "menuitem", tabindex: "-1", disabled: item.disabled,
+      type: "button", role: isChoice ? (item.toggles ? "menuitemcheckbox" : "menuitemradio") : "menuitem", tabindex: "-1", disabled: item.disabled,
       "aria-checked": isChoice ? String(item.checked) : null, class: item.danger ? "is-danger" : "",
       onclick: () => {
         close();
@@ -70,7 +70,7 @@ export function openMenu(anchor, items) {
   document.addEventListener("pointerdown", outside, true);
   window.addEventListener("blur", close);
   window.addEventListener("resize", close);
-  (choices.find((choice) => choice.getAttribute("aria-checked") === "true") || choices[0])?.focus();
+  (choices.find((choice) => choice.matches("[role=menuitemradio][aria-checked=true]")) || choices[0])?.focus();
   return close;
 }
 
