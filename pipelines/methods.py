@@ -85,6 +85,7 @@ class GenerateMethod(Protocol):
 
 _METHODS: dict[str, str] = {
     "flat": "layerstudio.pipelines.flat.method:FlatMethod",
+    "peel": "layerstudio.pipelines.peel.method:PeelMethod",
     "palette": "layerstudio.pipelines.colours.method_palette:PaletteMethod",
     "unblend": "layerstudio.pipelines.colours.method_unblend:UnblendMethod",
     "layerd": "layerstudio.pipelines.layerd.method:LayerdMethod",

@@ -19,7 +19,7 @@ from layerstudio.pipelines.peel.stacking import raised, stacked
 _SURE = 0.8
 _CLEAR = 8  # pixels around all that may not be background
 _SMOOTH = 0.01  # of the canvas: a smooth region so large is a panel that was not seen
-_MISFIT = 0.03  # share of the background that a fill must leave unexplained to be none
+_MISFIT = 0.02  # share of the background that a fill must leave unexplained to be none
 _OFF = 12.0  # levels from a fill
 _DARK = 0.02  # opacity of a shadow
 _MIN_DRAWN = 0.5
