@@ -16,6 +16,7 @@ from layerstudio.geometry import Bounds, Extent
 _CLEAN_STEP = 3
 _NOISY_STEP = 7
 _BLOCKY = 1.15  # steps on the grid of blocks over steps off it
+_LARGE_RADIUS = 48  # of erosion: from there on distances are cheaper than a kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,10 @@ def dilate(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
 
 
 def erode(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """Erosion in which the picture's border does not count as outside."""
+    """Erosion by a disc, in which the picture's border does not count as outside."""
+    if radius > _LARGE_RADIUS:
+        distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return distance > radius
     return cv2.erode(mask.astype(np.uint8), ellipse_kernel(radius)).astype(bool)
 
 

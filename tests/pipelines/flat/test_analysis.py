@@ -1,5 +1,6 @@
 """What is measured on a picture: steps, regions, noise."""
 
+import cv2
 import numpy as np
 import pytest
 from drawn_pictures import Drawing, ellipse, ramp, rectangle, words
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from layerstudio.pipelines.flat.analysis import (
     analyse,
     dilate,
+    ellipse_kernel,
     erode,
     find_regions,
     hysteresis,
@@ -118,3 +120,16 @@ def test_opening_never_adds_and_closing_never_removes(seed, radius):
     assert not (dilate(erode(mask, radius), radius) & ~mask)[radius:-radius, radius:-radius].any()
     assert (erode(dilate(mask, radius), radius) | ~mask).all()
     assert erode(np.ones((5, 7), bool), radius).all()  # the border is no edge
+
+
+def test_a_wide_erosion_is_that_by_a_disc():
+    """It is computed from distances; the kernel that smaller ones take differs in a rim's pixels."""
+    rng = np.random.default_rng(5)
+    mask = np.ones((301, 407), bool)
+    for x, y in rng.integers(0, 300, (9, 2)):
+        mask[y : y + 7, x : x + 9] = False
+    kernel = cv2.erode(mask.astype(np.uint8), ellipse_kernel(50)) > 0
+    found = erode(mask, 50)
+    assert (found != kernel).mean() < 0.01
+    assert 0 < np.count_nonzero(found) < np.count_nonzero(mask)
+    assert erode(np.ones((5, 7), bool), 50).all()
