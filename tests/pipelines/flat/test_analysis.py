@@ -123,7 +123,7 @@ def test_opening_never_adds_and_closing_never_removes(seed, radius):
 
 
 def test_a_wide_erosion_is_that_by_a_disc():
-    """It is computed from distances; the kernel that smaller ones take differs in a rim's pixels."""
+    """From distances; the kernel that smaller ones take differs in pixels of the rim."""
     rng = np.random.default_rng(5)
     mask = np.ones((301, 407), bool)
     for x, y in rng.integers(0, 300, (9, 2)):
