@@ -194,6 +194,15 @@ def test_gradio_takes_no_larger_files_than_the_studio(client):
     assert kind(client.post("/gradio_api/upload", files=files)) == (413, "TooLarge")
 
 
+def test_no_files_are_taken_while_the_disk_is_full():
+    """A full disk cannot be had here, but one that is too small for the largest file can."""
+    with running(max_upload_bytes=2**60) as small:
+        for path in ("/studio/upload", "/gradio_api/upload"):
+            answer = small.post(path, files={"file": ("a.bin", b"1")})
+            assert kind(answer) == (503, "NoRoom")
+        assert small.get("/studio/samples").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/studio/nothing"), ("GET", "/studio/undo"), ("POST", "/studio/state"),

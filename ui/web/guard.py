@@ -6,13 +6,15 @@
   ``Origin`` and ``Sec-Fetch-Site``. Programs send neither. A link from elsewhere to the page itself
   is allowed.
 * Addresses of other machines are not fetched in anybody's name.
-* Bodies are counted while they stream.
+* Bodies are counted while they stream, and files taken only while there is disk for them.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import shutil
 import socket
+import tempfile
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -20,7 +22,13 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from layerstudio.errors import LayerStudioError
-from layerstudio.ui.web.errors_json import Forbidden, NotFound, TooLarge, error_response
+from layerstudio.ui.web.errors_json import (
+    Forbidden,
+    NoRoom,
+    NotFound,
+    TooLarge,
+    error_response,
+)
 from layerstudio.ui.web.options import MIB, WebOptions
 from layerstudio.ui.web.page_policy import PAGE_POLICY
 
@@ -28,6 +36,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _UPLOADS = ("/studio/upload", "/gradio_api/upload")
 _FRAMING = MIB  # what a multipart body may have beside its file
 _JSON_BYTES = 16 * MIB  # a brush stroke of 100,000 points has 3
+_SPARE_BYTES = 256 * MIB  # of disk for what the studio writes itself
 _LANDINGS = ("/", "/login")
 _GRADIO = "/gradio_api/"
 # What Gradio's page and clients use of its routes. Others would run programs on uploads, write
@@ -64,6 +73,7 @@ class Guard:
         self._hosts = allowed_hosts(options)
         self._any_number = options.listen
         self._upload_bytes = options.max_upload_bytes + _FRAMING
+        self._floor = options.max_upload_bytes + _SPARE_BYTES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -97,6 +107,14 @@ class Guard:
             return Forbidden("This studio fetches nothing from other machines.")
         if _is_unused(scope["path"]):
             return NotFound("There is nothing here.")
+        if (
+            scope["path"] in _UPLOADS
+            and shutil.disk_usage(tempfile.gettempdir()).free < self._floor
+        ):
+            return NoRoom(
+                "The studio's disk is nearly full, so that it takes no more files.",
+                advice="Make room on it, or close documents and dismiss exports.",
+            )
         return None
 
     def _is_ours(self, host: str) -> bool:
