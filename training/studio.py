@@ -40,6 +40,7 @@ def main() -> None:
     settings = Settings(
         out=options.out, name=options.scale, scale=scale, seed=options.seed,
         device=options.device, assets=options.assets,
+        remark=options.remark,
     )  # fmt: skip
     try:
         run = Run(settings)
@@ -62,6 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--assets", choices=("best", "pack"), default="best")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 leaves it to torch")
+    parser.add_argument("--remark", default="", help="what the card says of the run besides")
     parser.add_argument("--export", action="store_true", help="export only")
     return parser.parse_args()
 

@@ -8,7 +8,17 @@ from layerstudio.pipelines.studio.model import StudioModel
 from layerstudio.pipelines.studio.resolving import GUIDANCE, STEPS
 from training.studio_run import Run
 
-_MEASURED = ("psnr_mean", "psnr_of_mean", "alpha_error", "recognised", "seconds")
+_MEASURED = (
+    "psnr_mean",
+    "psnr_of_mean",
+    "alpha_error",
+    "recognised",
+    "seconds",
+    "posters",
+    "picture_things",
+    "picture_ground",
+    "plate",
+)
 _CARD = """# studio: the built-in layer model
 
 A small multi-layer diffusion transformer. It makes clip-art posters: a background and up to ten
@@ -32,7 +42,7 @@ Backgrounds: {kinds}. Colours go with {coloured}; the others have their own.
   and backgrounds drawn by rule. No reserved drawing, photograph or font. Captions are made from
   what was placed.
 - Recipe: `python -m training.studio --out runs/studio`, scale `{scale}`, seed {seed}. The file is
-  {megabytes:.1f} MB in half precision.
+  {megabytes:.1f} MB in half precision. {remark}
 
 ## Measured
 On the exported file. Captions are the 30 of `training/studio_captions.py`, whose three things never
@@ -46,6 +56,9 @@ if its layer is nearer to a drawing of its noun than to any other that the model
 | mean absolute error of alpha | {alpha_error:.4f} |
 | things of the captions recognised in their layer ({things_shown} things) | {recognised:.1%} |
 | one caption, 256 x 256, four layers, median | {seconds:.1f} s |
+| picture to layers, {posters} new posters, boxes given: things recognised | {picture_things:.1%} |
+| the same: PSNR of the background | {picture_ground:.1f} dB |
+| plates with clear squares filled: PSNR of the background | {plate:.1f} dB |
 
 The 30 held-back captions, picture and layers; what was not recognised is framed red:
 
@@ -83,6 +96,7 @@ def card(run: Run, model: StudioModel, figures: Mapping[str, float], size: int) 
         step=run.network.step,
         scale=run.settings.name,
         seed=run.settings.seed,
+        remark=run.settings.remark,
         megabytes=size / 1e6,
         steps=STEPS,
         guidance=GUIDANCE,

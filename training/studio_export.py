@@ -16,7 +16,7 @@ from layerstudio.document import Role
 from layerstudio.pipelines.studio.model import read, written
 from training.studio_captions import HELD_BACK
 from training.studio_card import card
-from training.studio_quality import Shown, codec_quality, shown
+from training.studio_quality import Shown, codec_quality, shown, task_quality
 from training.studio_run import Run
 
 _SEED = 100
@@ -24,7 +24,9 @@ _COLUMNS, _CELL, _SMALL, _LABEL = 3, 192, 64, 14  # of the contact sheet; pixels
 _GREY = (128, 128, 128)
 
 
-def export(run: Run, folder: Path, pictures: Path, captions: Sequence[str] = HELD_BACK) -> Path:
+def export(
+    run: Run, folder: Path, pictures: Path, captions: Sequence[str] = HELD_BACK, posters: int = 16
+) -> Path:
     """Write ``studio.safetensors`` and ``studio.md`` into ``folder`` and the contact sheet into
     ``pictures``. All is measured on the file as it was written, in half precision."""
     for place in (folder, pictures):
@@ -37,6 +39,7 @@ def export(run: Run, folder: Path, pictures: Path, captions: Sequence[str] = HEL
     made = shown(model, run.stock.drawings, captions, _SEED)
     sheet(made).save(pictures / "captions.jpg", quality=85)
     figures = {**codec_quality(model.codec, run.assets), **_of_captions(made)}
+    figures |= task_quality(model, run.stock.drawings, count=posters, seed=_SEED)
     print(json.dumps(figures))
     (folder / "studio.md").write_text(card(run, model, figures, path.stat().st_size), "utf-8")
     return path

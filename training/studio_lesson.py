@@ -16,7 +16,9 @@ from training.studio_scenes import Stock, poster
 # Noise levels are a logit-normal (Esser et al. 2024, arXiv:2403.03206), shifted to much noise:
 # there it is decided what is drawn.
 _MEAN, _DEVIATION = 0.6, 1.0
-_LEAST_LEVEL = 0.15  # the loss is that of the velocity, but no heavier than here
+# The loss is that of the velocity, but no heavier than at this level: with little noise a token's
+# values are passed through, and a network narrower than a token is bad at that.
+_LEAST_LEVEL = 0.5
 
 
 class StudioLesson:

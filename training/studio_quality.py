@@ -9,19 +9,26 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from layerstudio.color import F32, U8, premultiply, to_float
 from layerstudio.document import Document, Layer, Role
 from layerstudio.generate_request import GenerateRequest
+from layerstudio.geometry import Bounds
 from layerstudio.models.studio_codec import StudioCodec, on_grey
+from layerstudio.models.studio_network import BACKGROUND, COMPOSITE, FIRST, Place
 from layerstudio.pipelines.runtime import Runtime
+from layerstudio.pipelines.stacking import layer_of
 from layerstudio.pipelines.studio.method import StudioMethod
 from layerstudio.pipelines.studio.model import StudioModel
+from layerstudio.pipelines.studio.pixels import thing_pixels
 from layerstudio.pipelines.studio.reading import read_prompt
-from layerstudio.pipelines.studio.resolving import resolve
+from layerstudio.pipelines.studio.resolving import STEPS, resolve
 from layerstudio.pipelines.studio.running import document_of
+from layerstudio.pipelines.studio.sampling import Order, decoded, sampled
 from layerstudio.progress import CancelToken, ignore_progress
 from training.assets import Assets
+from training.studio_scenes import Stock
 from training.studio_sprites import SIDE, Drawing, squared
 
 _EVERY = 4  # of the dev split's clip art
@@ -80,6 +87,43 @@ def shown(
         )
         found.append(Shown(caption, document, hits, seconds))
     return found
+
+
+def task_quality(
+    model: StudioModel, drawings: Sequence[Drawing], *, count: int, seed: int
+) -> dict[str, float]:
+    """On ``count`` new posters, without a word: of picture to layers, the share of things
+    recognised in the boxes given, and PSNR of the background; of plates with holes, PSNR of the
+    background made."""
+    stock = Stock(drawings, model.codec, count, seed)
+    hits: list[bool] = []
+    errors: dict[str, list[float]] = {"picture_ground": [], "plate": []}
+    for index, scene in enumerate(stock.scenes):
+        true = decoded(model, scene.ground)[:3]
+        boxes = [(left, top, side) for _, left, top, side in scene.things]
+        things = [Place(layer, box) for layer, box in enumerate(boxes, FIRST)]
+        bare = (Place(COMPOSITE, given=True), Place(BACKGROUND))
+        made = _made(model, (*bare, *things), scene.composite, seed + index)
+        errors["picture_ground"].append(_squared_error(decoded(model, made[BACKGROUND]), true))
+        for layer, (number, *_) in enumerate(scene.things, FIRST):
+            pixels = thing_pixels(decoded(model, made[layer]), Bounds(0, 0, SIDE, SIDE))
+            found = nearest(layer_of("thing", pixels, Role.OBJECT), drawings)
+            hits.append(found.noun == drawings[number].noun)
+        made = _made(model, bare, scene.plate, seed + index)
+        errors["plate"].append(_squared_error(decoded(model, made[BACKGROUND]), true))
+    psnr = {name: round(float(-10 * np.log10(np.mean(own))), 1) for name, own in errors.items()}
+    return {"posters": count, "picture_things": round(float(np.mean(hits)), 3), **psnr}
+
+
+def _made(
+    model: StudioModel, places: tuple[Place, ...], composite: Tensor, seed: int
+) -> dict[int, Tensor]:
+    order = Order(places, {COMPOSITE: composite}, seed)
+    return sampled(model, order, steps=STEPS, guidance=1.0)
+
+
+def _squared_error(straight: Tensor, true: Tensor) -> float:
+    return float((straight[:3] - true).square().mean())
 
 
 def nearest(layer: Layer, drawings: Sequence[Drawing]) -> Drawing:

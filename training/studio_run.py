@@ -44,7 +44,7 @@ SCALES = {
     # What the embedded file was made with, on a part of two cores.
     "small": Scale(
         codec=Pace(steps=2200, batch=16, rate=1e-3),
-        network=Pace(steps=3000, batch=10, rate=1.2e-3, average=0.995, every=25),
+        network=Pace(steps=2100, batch=10, rate=1.2e-3, average=0.995, every=25),
     ),
     "large": Scale(
         codec=Pace(steps=20_000, batch=64, rate=1e-3, every=500),
@@ -58,7 +58,7 @@ SCALES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """``name`` is what the scale is called."""
+    """``name`` is what the scale is called; ``remark`` goes into the card."""
 
     out: str
     name: str = "small"
@@ -66,6 +66,7 @@ class Settings:
     seed: int = 1
     device: str = "cpu"
     assets: str = "best"
+    remark: str = ""
 
 
 class Run:

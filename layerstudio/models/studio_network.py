@@ -29,6 +29,8 @@ SIDE = 256  # pixels of the canvas that positions are measured on
 COMPOSITE, BACKGROUND, FIRST = 0, 1, 2  # numbers of layers
 MOST_LAYERS = 12
 _CELLS_KNOWN = 2 * CANVAS_CELLS**2 + CELLS**2  # of the composite, the background, a foreground
+# A token's many values of noise would drown the one that says which cell it is, and its words.
+_CELL_GAIN, _WORD_GAIN = 16.0, 4.0
 _LEAST_LEVEL = 0.05  # below it a velocity from a prediction would be mostly its error
 
 
@@ -119,7 +121,7 @@ class StudioNetwork(nn.Module):
         numbers = F.one_hot(sheet.word_layers, MOST_LAYERS).to(read.dtype)
         conditions = Conditions(torch.cat([read, numbers], dim=1)[None], pooled, levels)
         cells = F.one_hot(sheet.cells, _CELLS_KNOWN).to(read.dtype)
-        inputs = torch.cat([tokens, cells, own], dim=1)[None]
+        inputs = torch.cat([tokens, _CELL_GAIN * cells, _WORD_GAIN * own], dim=1)[None]
         return self.transformer(inputs, sheet.packing, conditions)[0, :, : self.values]
 
     def _start_silent(self) -> None:

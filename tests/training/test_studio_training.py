@@ -171,7 +171,7 @@ def test_a_run_goes_on_where_it_stopped_and_exports(tmp_path: Path) -> None:
         for key, value in again.network.average.state_dict().items()
     )
     assert (tmp_path / "whole" / "studio.csv").read_text().startswith("step,")
-    path = export(again, tmp_path / "out", tmp_path / "pictures", captions=HELD_BACK[:2])
+    path = export(again, tmp_path / "out", tmp_path / "pictures", captions=HELD_BACK[:2], posters=1)
     model = read(path)
     assert set(model.vocabulary.things) == {"apple", "balloon", "gift", "lemon"}
     with safe_open(path, "pt") as file:
