@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 from layerstudio.document import BlendMode
@@ -15,6 +16,9 @@ FARTHEST = 4 * MAX_SIDE
 
 # What one edit may allocate for one layer: twice a picture of 50 megapixels, turned by 45 degrees.
 MOST_PIXELS = 200_000_000
+
+_NOT_IN_NAMES = ("Cc", "Cs", "Cn", "Zl", "Zp")  # Unicode's categories: controls, halves, line ends
+_DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def number(value: object, name: str, least: float, most: float) -> float:
@@ -47,9 +51,15 @@ def choice(value: object, name: str, choices: Iterable[str]) -> str:
 def node_name(value: object) -> str:
     """A name without blanks around it: 1 to 1,000 characters, none of them a control character."""
     name = value.strip() if isinstance(value, str) else ""
-    if not name or len(name) > 1000 or not name.isprintable():
+    if not name or len(name) > 1000 or not all(map(_fits_on_a_line, name)):
         raise InvalidRequest("A layer's name has 1 to 1,000 characters on one line.")
     return name
+
+
+def _fits_on_a_line(character: str) -> bool:
+    """Joiners are part of emoji and of Persian words; overrides of the direction only mislead."""
+    kind = unicodedata.category(character)
+    return kind not in _NOT_IN_NAMES and character not in _DIRECTIONS
 
 
 def blend_mode(value: object) -> BlendMode:

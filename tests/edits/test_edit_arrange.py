@@ -229,6 +229,7 @@ def test_attributes_change_what_they_name_and_share_the_rest():
         lambda d: edits.set_visible(d, [(0,)], 1),
         lambda d: edits.rename(d, [(0,)], " "),
         lambda d: edits.rename(d, [(0,)], "a\nb"),
+        lambda d: edits.rename(d, [(0,)], "a\u202eb"),
         lambda d: edits.rename(d, [(0,)], None),
         lambda d: edits.rename(d, [], "x"),
         lambda d: edits.rename(d, [()], "x"),
@@ -283,3 +284,9 @@ def test_moves_are_rounded_and_take_masks_along():
     document = edits.change_mask(Document(Extent(9, 9), (layer,)), [(0,)], "add").document
     moved = edits.move(document, [(0,)], 1.6, -2.2).document.at((0,))
     assert moved.bounds == moved.mask.bounds == Bounds(2, -2, 4, 3)  # type: ignore
+
+
+@pytest.mark.parametrize("name", ["👨‍👩‍👧", "می‌خواهم", "レイヤー 1", "é", "<script>"])
+def test_names_of_all_scripts(name):
+    document = top("old")
+    assert edits.rename(document, [(0,)], name).document.at((0,)).name == name
