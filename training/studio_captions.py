@@ -18,7 +18,7 @@ HELD_BACK = (
     "a red balloon, a birthday cake and a gift on pink dots",
     "a yellow dog, a ball and a tree in a meadow",
     "a blue boat, a fish and a duck at sea",
-    "a penguin, a blue hat and a christmas tree in the snow",
+    "a penguin, a blue hat and a tree in the snow",
     "an owl, a planet and a pumpkin at night",
     "a red car, a house and a tree at sunset",
     "a strawberry, a banana and a pineapple on a white background",

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from layerstudio.color import F32, U8, to_float
+from layerstudio.color import U8, to_float
 from layerstudio.models.studio_codec import on_grey
 from training.assets import Assets
 from training.splits import Split
-from training.studio_grounds import COLOURS, GROUNDS, ground
+from training.studio_grounds import COLOURS, GROUNDS, Floats, ground
 
 _LONGEST = 176
 _GROUNDS = 150
@@ -28,7 +28,7 @@ class CodecCrops:
         self._sprites: list[U8] = [sprite for sprite in read if sprite is not None]
         rng = np.random.default_rng([seed, 7])
         kinds, colours = list(GROUNDS), list(COLOURS)
-        self._grounds = [
+        self._grounds: list[Floats] = [
             ground(str(rng.choice(kinds)), str(rng.choice(colours)), 256, rng)
             for _ in range(_GROUNDS)
         ]
@@ -39,7 +39,7 @@ class CodecCrops:
         crops = np.stack([self._crop(rng) for _ in range(count)])
         return on_grey(torch.from_numpy(crops).movedim(-1, 1).contiguous())
 
-    def _crop(self, rng: np.random.Generator) -> F32:
+    def _crop(self, rng: np.random.Generator) -> Floats:
         """(side, side, 4) straight, in [0, 1]."""
         what = rng.random()
         if what < _SPRITES:
@@ -50,12 +50,12 @@ class CodecCrops:
             colour = colour + (above[..., :3] - colour) * above[..., 3:]
         return np.dstack([colour, np.ones_like(colour[..., :1])])
 
-    def _ground(self, rng: np.random.Generator) -> F32:
+    def _ground(self, rng: np.random.Generator) -> Floats:
         whole = self._grounds[int(rng.integers(len(self._grounds)))]
         y, x = rng.integers(0, whole.shape[0] - self._side + 1, 2)
         return whole[y : y + self._side, x : x + self._side]
 
-    def _sprite(self, rng: np.random.Generator) -> F32:
+    def _sprite(self, rng: np.random.Generator) -> Floats:
         sprite = self._sprites[int(rng.integers(len(self._sprites)))]
         scale = rng.uniform(0.5, 1.0)
         size = [max(8, round(n * scale)) for n in sprite.shape[1::-1]]
@@ -70,7 +70,7 @@ class CodecCrops:
         return _placed(small.clip(0, 1), self._side, rng)
 
 
-def _placed(sprite: F32, side: int, rng: np.random.Generator) -> F32:
+def _placed(sprite: Floats, side: int, rng: np.random.Generator) -> Floats:
     """A window of ``side`` onto ``sprite`` (h, w, 4), a little beyond it at times."""
     window = np.zeros((side, side, 4), np.float32)
     starts, ends = [], []

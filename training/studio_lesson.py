@@ -53,7 +53,7 @@ class StudioLesson:
         }
 
 
-def _attention(device: torch.device) -> AbstractContextManager[None]:
+def _attention(device: torch.device) -> AbstractContextManager[Any]:
     """The fused kernels of the CPU are slower than plain sums on so few tokens."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 

@@ -99,8 +99,9 @@ class Loop:
     def _follow(self) -> None:
         """The average moves towards the network, faster at first."""
         share = min(self._pace.average, (1 + self.step) / (10 + self.step))
-        averages, own = list(self.average.parameters()), list(self.network.parameters())
-        torch._foreach_lerp_(averages, own, 1 - share)
+        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
+        for average, own in pairs:
+            average.lerp_(own, 1 - share)
 
     def _note(self, means: dict[str, float], began: float) -> None:
         if not self._log.exists():

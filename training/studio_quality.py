@@ -128,7 +128,7 @@ def _squared_error(straight: Tensor, true: Tensor) -> float:
 
 def nearest(layer: Layer, drawings: Sequence[Drawing]) -> Drawing:
     """The drawing with the least squared difference of premultiplied colour and alpha."""
-    own = _coarse(squared(layer.cropped_to_content().pixels))
+    own = _coarse(squared(np.asarray(layer.cropped_to_content().pixels, np.uint8)))
     off = [float(np.square(own - _coarse(drawing.pixels)).sum()) for drawing in drawings]
     return drawings[int(np.argmin(off))]
 

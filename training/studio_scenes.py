@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from layerstudio.color import F32, to_float
+from layerstudio.color import to_float
 from layerstudio.models.studio_codec import StudioCodec, on_grey, tokens_of
 from layerstudio.models.studio_network import (
     BACKGROUND,
@@ -22,7 +22,7 @@ from layerstudio.models.studio_network import (
 )
 from layerstudio.pipelines.studio.model import Vocabulary, ground_word, variant_word
 from training.studio_captions import is_held_back
-from training.studio_grounds import COLOURS, GROUNDS, SCENES, ground
+from training.studio_grounds import COLOURS, GROUNDS, SCENES, Floats, ground
 from training.studio_sprites import Drawing
 
 _COLOUR_SHARE, _VARIANT_SHARE = 0.75, 0.85  # how often a caption has these words
@@ -97,7 +97,7 @@ class Stock:
         own, composite, plate = self._tokens(np.stack(pictures))
         return Scene(kind, colour, things, own, composite, plate)
 
-    def _tokens(self, straight: F32) -> Tensor:
+    def _tokens(self, straight: Floats) -> Tensor:
         """(n, h, w, 4) to (n, tokens, values)."""
         own = torch.from_numpy(np.ascontiguousarray(straight.transpose(0, 3, 1, 2)))
         with torch.inference_mode():
@@ -105,7 +105,7 @@ class Stock:
             return tokens_of(latents.float(), PATCH).clone()
 
 
-def put(flat: F32, pixels: np.ndarray, left: float, top: float, side: float) -> None:
+def put(flat: Floats, pixels: np.ndarray, left: float, top: float, side: float) -> None:
     """Draw a square of straight RGBA (uint8) over ``flat`` (h, w, 3) at whole pixels."""
     x, y, size = round(left), round(top), round(side)
     own = to_float(np.ascontiguousarray(pixels))

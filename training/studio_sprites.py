@@ -156,13 +156,15 @@ def drawings(assets: Assets) -> list[Drawing]:
     known = set(assets.sprites.names())
     found = []
     for noun, entries in _DRAWINGS.items():
-        for variant, (stem, colour, turn) in enumerate(entries):
+        variant = 0
+        for stem, colour, turn in entries:
             file = f"{stem}.svg"
             if split_of(file) != "train":
                 raise InvalidRequest(f"{file!r} is reserved for evaluation.")
             sprite = assets.sprite(file, SIDE - 2 * _MARGIN) if file in known else None
             if sprite is not None:
                 found.append(Drawing(noun, colour, variant, file, squared(turned(sprite, turn))))
+                variant += 1
     if not found:
         raise InvalidRequest(f"{assets.sprites.title} holds none of the drawings of 'studio'.")
     return found
@@ -174,7 +176,8 @@ def turned(sprite: U8, degrees: int) -> U8:
         return sprite
     hsv = cv2.cvtColor(np.ascontiguousarray(sprite[..., :3]), cv2.COLOR_RGB2HSV)
     hsv[..., 0] = (hsv[..., 0].astype(np.int32) + degrees // 2) % 180  # OpenCV counts half degrees
-    return np.dstack([cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), sprite[..., 3]])
+    rgb = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+    return np.dstack([rgb, sprite[..., 3]]).astype(np.uint8)
 
 
 def squared(sprite: U8) -> U8:

@@ -26,7 +26,7 @@ _SAME = {
     "dark": "black",
 }  # fmt: skip
 _TWO_WORDS = {
-    "ice cream": "cone", "teddy bear": "bear", "soccer ball": "ball", "christmas tree": "tree",
+    "ice cream": "cone", "teddy bear": "bear", "soccer ball": "ball",
     "light bulb": "bulb", "rubber duck": "duck", "birthday cake": "cake",
 }  # fmt: skip
 _GROUND_WORDS = {
@@ -141,7 +141,7 @@ def _words(prompt: str) -> list[str]:
     text = prompt.lower()
     for two, one in _TWO_WORDS.items():
         text = re.sub(rf"\b{two}(s?)\b", rf"{one}\1", text)
-    return [_SAME.get(word, word) for word in re.findall(r"[^\W_]+", text)]
+    return [_SAME.get(word, word) for word in map(str, re.findall(r"[^\W_]+", text))]
 
 
 def _noun(word: str, vocabulary: Vocabulary) -> str:
