@@ -34,11 +34,11 @@ def layered_file(folder: Path, name: str = "layers.ora") -> Path:
     return path
 
 
-def busy_picture(folder: Path, width: int = 2600, height: int = 2200) -> Path:
-    """Many flat shapes, which keep a decomposer busy for seconds."""
+def busy_picture(folder: Path, width: int = 3600, height: int = 3000) -> Path:
+    """Many flat shapes, which keep a decomposer busy for ten seconds or more."""
     rng = np.random.default_rng(4)
     pixels = np.full((height, width, 4), 255, np.uint8)
-    for _ in range(500):
+    for _ in range(1800):
         x, y = rng.integers(0, width - 80), rng.integers(0, height - 80)
         w, h = rng.integers(20, 160, 2)
         pixels[y : y + h, x : x + w, :3] = rng.integers(0, 256, 3)
