@@ -45,7 +45,7 @@ def quality(network: PeelNetwork, *, count: int, assets: str = "best") -> dict[s
         background = BACKGROUNDS[index % len(BACKGROUNDS)]
         design = make_design(_FIRST + index, "dev", background=background, assets=material)
         layers = [layer for layer in design.document.children if isinstance(layer, Layer)]
-        pixels = design.picture.pixels[..., :3]
+        pixels = np.asarray(design.picture.pixels[..., :3], np.uint8)
         height, width = (side // CELL * CELL for side in pixels.shape[:2])
         truth = truth_of(layers, Bounds(0, 0, width, height))
         example = Example.of(np.ascontiguousarray(pixels[:height, :width]), truth)

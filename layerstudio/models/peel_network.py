@@ -111,7 +111,7 @@ def network_input(rgb: U8) -> F32:
     step = np.zeros((height, width), np.int16)
     step[:, :-1] = np.abs(signed[:, 1:] - signed[:, :-1]).max(axis=2)
     step[:-1] = np.maximum(step[:-1], np.abs(signed[1:] - signed[:-1]).max(axis=2))
-    log_step = np.log2(1 + step.astype(np.float32)) / 8
+    log_step = (np.log2(1 + step.astype(np.float32)) / 8).astype(np.float32)
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     second = np.abs(cv2.Laplacian(grey, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101))
     squares = rgb.reshape(height // CELL, CELL, width // CELL, CELL, 3)
@@ -122,7 +122,7 @@ def network_input(rgb: U8) -> F32:
     out[4] = means((step == 0).astype(np.float32))
     out[5] = means(log_step)
     out[6] = most(log_step)
-    out[7] = means(np.log2(1 + second) / 10)
+    out[7] = means((np.log2(1 + second) / 10).astype(np.float32))
     return out
 
 

@@ -198,6 +198,8 @@ def fitted_shadow(
     alpha[alpha < 1.5 / 255] = 0.0
     if error > most_error or not alpha.any():
         return None
+    if not _is_beneath(alpha, silhouette, fitted.opacity):
+        return None
     colour = np.zeros((*alpha.shape, 3), np.float32)
     return Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
 

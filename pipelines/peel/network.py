@@ -37,7 +37,7 @@ def read_with(network: PeelNetwork, rgb: U8) -> Reading:
     wide = wide[: rgb.shape[0], : rgb.shape[1]]
     if scale < 1:
         wide = cv2.resize(wide, (width, height))
-    return Reading.of(np.ascontiguousarray(wide.transpose(2, 0, 1)))
+    return Reading.of(np.ascontiguousarray(wide.transpose(2, 0, 1), np.float32))
 
 
 def _logits(network: PeelNetwork, rgb: U8) -> F32:

@@ -18,10 +18,10 @@ from layerstudio.pipelines.peel.reading import Mask, Reading
 
 Points = NDArray[np.intp]
 
-_CUT = 0.5  # probability of a border
+_CUT = 0.8  # probability of a border
 _MIN_PIECE = 0.004  # of the canvas
 _MIN_SHARE = 0.04  # of the drawing
-_MIN_SEEN = 0.7  # share of the contact between two pieces along which there is a border
+_MIN_SEEN = 0.85  # share of the contact between two pieces along which there is a border
 _MIN_ALONE = 0.15  # of the largest piece, for one that touches no other
 _EDGE = 4  # pixels around the edge of a panel
 _UNDERLAP = 4  # pixels that a drawing reaches beneath what hides it, at least

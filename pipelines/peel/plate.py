@@ -24,7 +24,7 @@ _AGREED = 0.4  # probability with which a region that the rules take for drawn i
 _MIN_WRITTEN = 0.35  # mean probability of a line's pixels that something is drawn there
 _MIN_DARK = 0.12  # opacity from which a shadow is one
 _MIN_SHADOW = 80  # pixels
-_MIN_OPACITY = 0.2  # of a shadow that is believed
+_MIN_OPACITY, _MAX_OPACITY = 0.2, 0.7  # of a shadow that is believed
 _MIN_CASTER = 600  # pixels
 _REACH = 4  # pixels between a caster and the darkness that shows
 _MAX_ERROR = 0.06  # mean error of a fitted shadow's opacity
@@ -92,7 +92,7 @@ def _shadows(reading: Reading, drawn: Mask) -> tuple[list[Element], list[Element
     casters.sort(key=lambda item: -_contact(item[1], near))
     for which, caster in casters:
         shadow = fitted_shadow(reading.shadow, dark, drawn, caster, _MAX_ERROR)
-        if shadow is not None and float(shadow.alpha.max()) >= _MIN_OPACITY:
+        if shadow is not None and _MIN_OPACITY <= float(shadow.alpha.max()) <= _MAX_OPACITY:
             found[which].append(shadow)
             dark[shadow.bounds.slices] &= shadow.alpha <= 0
     return found

@@ -58,13 +58,14 @@ def raised(
     stack = list(drawings)
     for element in elements:
         if element.role is Role.SHAPE and float(element.alpha.max(initial=0)) > _SOLID:
-            under = [
-                item for item in stack if item.shape == "drawing" and _hides(element, item, border)
-            ]
+            drawn = [item for item in stack if item.shape == "drawing"]
+            under = [item for item in drawn if _hides(element, item, border)]
             if under:
                 shadow = [kept.pop()] if kept and kept[-1].role is Role.SHADOW else []
+                carried = [item for item in drawn if item not in under and _carries(element, item)]
+                stack = [item for item in stack if item not in carried]
                 stack = [_beneath(item, element) if item in under else item for item in stack]
-                stack += [*shadow, element]
+                stack += [*shadow, element, *carried]
                 continue
         kept.append(element)
     return kept, stack
@@ -85,7 +86,14 @@ def _hides(panel: Element, drawing: Element, border: F32) -> bool:
     inside = np.count_nonzero(body[here] & _eroded(solid, _RIM)[view])
     if contact < _MIN_CONTACT or inside > _MAX_INSIDE * contact:
         return False
-    return inside <= _CLEAR * contact or float(border[common.slices][met].mean()) >= _BORDER
+    return bool(inside <= _CLEAR * contact or border[common.slices][met].mean() >= _BORDER)
+
+
+def _carries(panel: Element, drawing: Element) -> bool:
+    """Whether some of a drawing lies on a panel."""
+    common = panel.bounds.intersection(drawing.bounds)
+    body = drawing.alpha[common.relative_to(drawing.bounds).slices] > 0.5
+    return bool((body & (panel.alpha[common.relative_to(panel.bounds).slices] > 0.5)).any())
 
 
 def _eroded(mask: Mask, radius: int) -> Mask:

@@ -57,14 +57,13 @@ def _is_seen(veil: Element, seen: Mask, drawn: Mask) -> bool:
     free = ~drawn[around.slices]
     there = seen[around.slices]
     both = np.count_nonzero(own & there & free)
-    return both >= _ALIKE * max(1, np.count_nonzero((own | there) & free))
+    return bool(both >= _ALIKE * max(1, np.count_nonzero((own | there) & free)))
 
 
 def _veil(analysis: Analysis, piece: Mask, drawn: Mask) -> Element | None:
     outline = _outline(analysis, piece, drawn)
     if outline is None:
         return None
-    outline = _settled(analysis, outline, drawn)
     fit = _paint(analysis, outline, drawn)
     if fit is None:
         return None
@@ -87,10 +86,6 @@ def _outline(analysis: Analysis, piece: Mask, drawn: Mask) -> Outline | None:
         if like > likeness:
             best, likeness = outline, like
     return best
-
-
-def _settled(analysis: Analysis, outline: Outline, drawn: Mask) -> Outline:
-    return outline
 
 
 def _paint(analysis: Analysis, outline: Outline, drawn: Mask) -> tuple[float, F32] | None:

@@ -88,6 +88,8 @@ def test_a_panel_along_whose_edge_a_drawing_ends_lies_above_it():
     assert stack[0].alpha.sum() > cut.alpha.sum(), "the drawing goes on beneath the panel"
     across = element_of(body, colours)
     assert raised([panel], [across], plain(0)) == ([panel], [across])
+    small = element_of(disc(220, 80, 12), colours)
+    assert raised([panel], [small, cut], plain(0))[1][1:] == [panel, small], "carried by the panel"
 
 
 def test_a_shadow_lies_right_beneath_its_caster_and_off_what_it_darkens():
