@@ -157,8 +157,6 @@ def shadow_of(
     known = (silhouette < 0.02) & (~hidden[bounds.slices] | near)
     seen[~near & known] = 0.0
     fitted, error = _fit(silhouette, seen, known)
-    if only_fitted and not _is_beneath(fitted.cast(silhouette), silhouette, fitted.opacity):
-        return None
     if error <= _MAX_FIT_ERROR:
         # What shows is taken as it is; the numbers give what is hidden, and where to stop.
         cast = fitted.cast(silhouette)
