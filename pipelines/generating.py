@@ -18,9 +18,11 @@ from layerstudio.io.limits import DEFAULT_LIMITS, Limits
 from layerstudio.io.picture import PictureSource, read_picture
 from layerstudio.picture import Picture
 from layerstudio.pipelines.fingerprints import fingerprints_of, remarks
-from layerstudio.pipelines.methods import DEFAULT_GENERATE, load_generator
+from layerstudio.pipelines.methods import DEFAULT_GENERATE, card_of, load_generator
+from layerstudio.pipelines.needs import missing
 from layerstudio.pipelines.recording import signed, title_of
 from layerstudio.pipelines.runtime import Runtime
+from layerstudio.pipelines.studio.fallback import NOTE, understands
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
 from layerstudio.settings import resolve
 
@@ -46,7 +48,8 @@ def generate(
     cancel = cancel or CancelToken()
     cancel.check()
     found = _read(request, pictures or {}, limits or DEFAULT_LIMITS)
-    method = load_generator(request.method or DEFAULT_GENERATE)
+    wanted = request.method or _default(request)
+    method = load_generator(wanted)
     settings = resolve(method.card.settings, request.settings, method.card.id)
     described = replace(request, inputs=_described(found), settings=settings)
     resolved = method.resolve(described, found)
@@ -56,16 +59,25 @@ def generate(
         resolved, found, runtime=runtime or Runtime(), progress=progress, cancel=cancel
     )
     cancel.check()
+    stands_in = () if request.method or wanted == DEFAULT_GENERATE else (NOTE,)
     assert len(documents) == resolved.count, (len(documents), resolved.count)
     finished = tuple(
         _recorded(
-            replace(document, notes=(*document.notes, *remarks(request, resolved))),
+            replace(document, notes=(*document.notes, *remarks(request, resolved), *stands_in)),
             replace(resolved, count=1, seed=(resolved.seed or 0) + index),
         )
         for index, document in enumerate(documents)
     )
     progress(Progress("done", 1.0))
     return finished
+
+
+def _default(request: GenerateRequest) -> str:
+    """The default method, or the built-in model where that one's weights are not here and the
+    model knows every word."""
+    if missing(card_of(DEFAULT_GENERATE, "generate").needs) and understands(request):
+        return "studio"
+    return DEFAULT_GENERATE
 
 
 def require_same(picture: Picture, sha256: str, what: str) -> None:

@@ -96,6 +96,7 @@ _METHODS: dict[str, str] = {
     "layerdiffuse-sd15": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseSD15",
     "layerdiffuse-flux": "layerstudio.pipelines.layerdiffuse.method:LayerDiffuseFlux",
     "art": "layerstudio.pipelines.multilayer.method_art:ArtMethod",
+    "studio": "layerstudio.pipelines.studio.method:StudioMethod",
     "layeringdiff": "layerstudio.pipelines.layeringdiff.method:LayeringDiff",
 }
 DEFAULT_DECOMPOSE = "flat"

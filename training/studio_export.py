@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,8 @@ def export(
     sheet(made).save(pictures / "captions.jpg", quality=85)
     figures = {**codec_quality(model.codec, run.assets), **_of_captions(made)}
     figures |= task_quality(model, run.stock.drawings, count=posters, seed=_SEED)
+    tensors, header = written(replace(run.model(), quality=figures), about)
+    save_file(tensors, path, metadata=header)
     print(json.dumps(figures))
     (folder / "studio.md").write_text(card(run, model, figures, path.stat().st_size), "utf-8")
     return path

@@ -44,7 +44,7 @@ SCALES = {
     # What the embedded file was made with, on a part of two cores.
     "small": Scale(
         codec=Pace(steps=2200, batch=16, rate=1e-3),
-        network=Pace(steps=2100, batch=10, rate=1.2e-3, average=0.995, every=25),
+        network=Pace(steps=2900, batch=10, rate=1.2e-3, average=0.995, every=25),
     ),
     "large": Scale(
         codec=Pace(steps=20_000, batch=64, rate=1e-3, every=500),

@@ -156,9 +156,9 @@ def poster(stock: Stock, rng: np.random.Generator) -> Poster:
 
 
 def _from_text(stock: Stock, rng: np.random.Generator, named: bool) -> Poster:
-    """Backgrounds are four times as large as things and sooner learned: they are often left out."""
+    """Backgrounds are four times as large as things: they are often left out."""
     layers = []
-    if rng.random() < 0.4:
+    if rng.random() < 0.6:
         scene = stock.scenes[int(rng.integers(len(stock.scenes)))]
         layers.append(_ground_layer(stock, scene, rng, named))
     things = stock.random_things(rng, int(rng.integers(3, 6)))

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from layerstudio.errors import LayerStudioError
 from layerstudio.generate_request import GenerateRequest
-from layerstudio.pipelines.studio.method import StudioMethod
+from layerstudio.pipelines.studio.method import StudioMethod, has_packages
 from layerstudio.weights.embedded import embedded
 
 NOTE = (
@@ -24,7 +24,7 @@ def understands(request: GenerateRequest) -> bool:
     unset = GenerateRequest()
     given = {f.name for f in fields(request) if getattr(request, f.name) != getattr(unset, f.name)}
     path = embedded(StudioMethod.card.id)
-    if not given or given - _ASKED_IN_WORDS or not path.is_file():
+    if not given or given - _ASKED_IN_WORDS or not path.is_file() or not has_packages():
         return False
     from layerstudio.pipelines.studio.model import read
     from layerstudio.pipelines.studio.reading import wish_of

@@ -6,6 +6,7 @@ Importing this module loads no network library: methods are listed without one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from layerstudio.document import Document
 from layerstudio.errors import MissingWeights
@@ -53,7 +54,13 @@ class StudioMethod:
         progress: ProgressCallback,
         cancel: CancelToken,
     ) -> tuple[Document, ...]:
-        """Raises ``MissingWeights`` where the package was installed without its embedded files."""
+        """Raises ``MissingWeights`` where the package was installed without its embedded files, or
+        without what runs networks."""
+        if not has_packages():
+            raise MissingWeights(
+                "The built-in model 'studio' needs PyTorch and diffusers, which are not installed.",
+                advice="Install them with `pip install 'layerstudio[models]'`.",
+            )
         path = embedded("studio")
         if not path.is_file():
             raise MissingWeights(
@@ -63,3 +70,8 @@ class StudioMethod:
         from layerstudio.pipelines.studio.running import run
 
         return run(path, request, pictures, runtime=runtime, progress=progress, cancel=cancel)
+
+
+def has_packages() -> bool:
+    """Whether what runs networks is installed; asking loads nothing."""
+    return all(find_spec(name) is not None for name in ("torch", "diffusers"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -64,9 +64,12 @@ _COLOURS = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class StudioModel:
+    """``quality`` is what its recipe measured, by name; empty for a model that was not."""
+
     codec: StudioCodec
     network: StudioNetwork
     vocabulary: Vocabulary
+    quality: Mapping[str, float] = field(default_factory=dict)
 
 
 def written(
@@ -83,7 +86,8 @@ def written(
         "things": {noun: list(own) for noun, own in model.vocabulary.things.items()},
         "grounds": dict(model.vocabulary.grounds),
     }  # fmt: skip
-    return halves, {"studio": json.dumps(known), **more}
+    about = {"studio": json.dumps(known), "quality": json.dumps(dict(model.quality))}
+    return halves, {**about, **more}
 
 
 def read(path: Path, device: str = "cpu") -> StudioModel:
@@ -99,7 +103,8 @@ def _read(path: Path, stamp: int, device: str) -> StudioModel:
     state = {key: value.float() for key, value in file.items()}
     load_strict(codec, _part(state, CODEC), "studio autoencoder")
     load_strict(network, _part(state, NETWORK), "studio transformer")
-    return StudioModel(codec.eval().to(device), network.eval().to(device), vocabulary)
+    quality = json.loads(file.metadata.get("quality", "{}"))
+    return StudioModel(codec.eval().to(device), network.eval().to(device), vocabulary, quality)
 
 
 def _built(file: TensorFile) -> tuple[StudioCodec, StudioNetwork, Vocabulary]:

@@ -27,7 +27,12 @@ from layerstudio.progress import CancelToken, ignore_progress
 from layerstudio.requests import DecomposeRequest
 
 THING_SIDE = SIDE // 2
-_GROUNDS_AT_WILL = ("glow", "gradient", "rays", "plain", "dots", "stripes")
+_GROUNDS_AT_WILL = ("plain", "gradient", "dots")
+_ENOUGH = 0.5  # share of things that are recognised in pictures
+_HARDLY = (
+    "This model has hardly learned to see what a picture shows: what it draws here is mostly "
+    "something else. `layerstudio decompose` takes pictures apart."
+)
 _COLOURS_AT_WILL = ("blue", "yellow", "green", "pink", "white", "orange")
 
 
@@ -88,6 +93,8 @@ def taken_apart(
     assert request.seed is not None
     extent = picture.extent
     notes: list[str] = []
+    if model.quality.get("picture_things", 1.0) < _ENOUGH:
+        notes.append(_HARDLY)
     found, names = list(request.boxes), ["Layer"] * len(request.boxes)
     if not found:
         layers = _found(picture, request.seed, cancel)

@@ -26,7 +26,7 @@ _SAME = {
     "dark": "black",
 }  # fmt: skip
 _TWO_WORDS = {
-    "ice cream": "cone", "teddy bear": "bear", "soccer ball": "ball",
+    "ice cream cone": "cone", "ice cream": "cone", "teddy bear": "bear", "soccer ball": "ball",
     "light bulb": "bulb", "rubber duck": "duck", "birthday cake": "cake",
 }  # fmt: skip
 _GROUND_WORDS = {

@@ -199,7 +199,7 @@ def test_methods_are_listed_and_weights_missed_without_torch(tmp_path):
     code = (
         "import sys, layerstudio\n"
         "print(*(card.id for card in layerstudio.methods()))\n"
-        "try:\n    layerstudio.generate('a cup')\n"
+        "try:\n    layerstudio.generate('a cup', method='layerdiffuse-sdxl')\n"
         "except layerstudio.MissingWeights as error:\n    print(error.advice)\n"
         "print('torch' in sys.modules)"
     )
