@@ -29,14 +29,26 @@ _STAGES: dict[str, StageKind] = {
 def methods_view(device: Device, timings: Timings) -> dict[str, Any]:
     """The answer to ``GET /studio/methods``."""
     has_packages = all(installed_version(name) for name in _PACKAGES)
+    methods = [_method(card, device, timings, has_packages) for card in cards()]
+    _mark_defaults(methods)
     return {
-        "methods": [_method(card, device, timings, has_packages) for card in cards()],
+        "methods": methods,
         "device": device.view(),
         "stages": {
             name: [_stage(card, has_packages) for card in _ranked(kind)]
             for name, kind in _STAGES.items()
         },
     }
+
+
+def _mark_defaults(methods: list[dict[str, Any]]) -> None:
+    """What a form begins with: the default of its task, or the first that can run here."""
+    for task, wanted in (("decompose", DEFAULT_DECOMPOSE), ("generate", DEFAULT_GENERATE)):
+        of_task = [method for method in methods if method["task"] == task]
+        ready = [method["id"] for method in of_task if method["ready"]]
+        chosen = wanted if wanted in ready or not ready else ready[0]
+        for method in of_task:
+            method["default"] = method["id"] == chosen
 
 
 def weights_view(ids: Iterable[str]) -> list[dict[str, Any]]:
@@ -78,7 +90,6 @@ def _method(
         "missing": weights_view(card.needs),
         "setup": card.setup if can_run else _INSTALL,
         "cost": cost_of(card, device.free, timings),
-        "default": card.id in (DEFAULT_DECOMPOSE, DEFAULT_GENERATE),
     }
 
 
