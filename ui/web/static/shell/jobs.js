@@ -35,10 +35,11 @@ export function mountJobs(studio) {
     put({ ...job, cancelling: true });
     return wire.post(`jobs/${job.id}/cancel`).catch(studio.fail);
   };
-  studio.dismissJob = (job) => {
+  studio.dismissJob = async (job) => {
+    if (dismissed.has(job.id)) return;
     dismissed.add(job.id);
     store.set({ jobs: store.get("jobs").filter((one) => one.id !== job.id) });
-    return wire.post(`jobs/${job.id}/dismiss`).catch((error) => error.status !== 404 && studio.fail(error)); // another tab was first
+    await wire.post(`jobs/${job.id}/dismiss`).catch((error) => error.status !== 404 && studio.fail(error)); // another tab was first
   };
 
   store.watch("jobs", (jobs, before) => {

@@ -9,6 +9,9 @@ const MODES = {
   "img2img": { foregrounds: true, needs: ["image"], strength: true },
   "joint": { foregrounds: true, background: true },
   "layers": { foregrounds: true, background: true, boxes: true, roles: ["image"], strength: true },
+  "design": { foregrounds: true, background: true, boxes: true },
+  "picture": { foregrounds: true, boxes: true, needs: ["image"] },
+  "plate": { background: true, needs: ["background"] },
   "foreground": { foregrounds: true, boxes: true, roles: ["image"], strength: true },
 };
 const ALL = { foregrounds: true, background: true, boxes: true, strength: true };
