@@ -110,8 +110,9 @@ def test_a_broken_picture_is_a_sentence(studio, tmp_path):
 def test_a_generation_without_weights_names_the_command(studio, tmp_path, monkeypatch):
     monkeypatch.setenv("LAYERSTUDIO_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    request = {"prompt": "a cat", "method": "layerdiffuse-sdxl"}
     with pytest.raises(AppError, match="layerstudio models pull"):
-        client_of(studio, tmp_path).predict(request={"prompt": "a cat"}, api_name="/generate")
+        client_of(studio, tmp_path).predict(request=request, api_name="/generate")
 
 
 def test_a_generation_is_written_with_a_file_for_each_picture(studio, tmp_path, monkeypatch):
