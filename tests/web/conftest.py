@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from running_studio import RunningStudio
+from studio_client import Editor, another, opened, running
 from watched_pages import Pages
 
 # What takes Chromium's own business off the network and makes it run as root in containers.
@@ -90,3 +91,17 @@ def picture() -> Callable[..., None]:
             shown.save(PICTURES / f"{name}.png", optimize=True)
 
     return keep
+
+
+@pytest.fixture(scope="module")
+def app_client():
+    with running(max_sessions=1000) as client:
+        yield client
+
+
+@pytest.fixture
+def editor(app_client) -> Editor:
+    """A session of its own with the drawn document."""
+    client = another(app_client)
+    opened(client)
+    return Editor(client)

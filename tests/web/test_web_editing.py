@@ -111,20 +111,6 @@ ALLOWED_WHEN_LOCKED = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def app_client():
-    with running(max_sessions=1000) as client:
-        yield client
-
-
-@pytest.fixture
-def editor(app_client) -> Editor:
-    """A session of its own with the drawn document."""
-    client = another(app_client)
-    opened(client)
-    return Editor(client)
-
-
 def inside(picture: np.ndarray, dirty: list[int]) -> np.ndarray:
     mask = np.zeros(picture.shape[:2], bool)
     mask[Bounds(*dirty).slices] = True

@@ -1,27 +1,12 @@
 """Pictures over the wire: what they show, what they cover, whose they are; picking by a point."""
 
 import numpy as np
-import pytest
-from studio_client import Editor, another, decoded, drawn, opened, running, shown
+from studio_client import decoded, drawn, opened, shown
 
 from layerstudio.composite import composite_pixels
 from layerstudio.document import Document, Layer
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.picture import Picture
-
-
-@pytest.fixture(scope="module")
-def app_client():
-    with running(max_sessions=1000) as client:
-        yield client
-
-
-@pytest.fixture
-def editor(app_client) -> Editor:
-    """A session of its own with the drawn document."""
-    client = another(app_client)
-    opened(client)
-    return Editor(client)
 
 
 def test_the_composite_is_the_documents_at_every_rectangle(editor):
