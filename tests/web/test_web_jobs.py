@@ -95,6 +95,7 @@ def test_what_is_light_does_not_wait_for_what_computes(queue, visitors):
     anna, _, _ = visitors
     gate, log = Gate(), []
     held = queue.submit(anna, "decompose", "held", gate)
+    assert gate.begun.wait(PATIENCE)
     wait(queue.submit(anna, "export", "light", quick(log, "light"), lane="light"))
     assert log == ["light"] and held.state == "running"
     gate.open.set()
