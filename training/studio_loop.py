@@ -55,7 +55,7 @@ class Loop:
         self._checkpoint, self._log = folder / f"{name}.pt", folder / f"{name}.csv"
         self._device = next(network.parameters()).device
         self._optimizer = torch.optim.AdamW(
-            network.parameters(), lr=pace.rate, weight_decay=pace.decay, betas=_BETAS
+            network.parameters(), lr=pace.rate, weight_decay=pace.decay, betas=_BETAS, fused=True
         )
         self._restore()
 

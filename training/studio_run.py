@@ -18,19 +18,20 @@ from training.studio_codec_lesson import CodecLesson, fitted
 from training.studio_lesson import StudioLesson
 from training.studio_loop import Loop, Pace
 from training.studio_scenes import Stock
-from training.studio_sprites import drawings
+from training.studio_sprites import drawings, strangers
 
 _CROP = 64  # pixels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How large and how long: ``codec`` and ``network`` are their paces, ``scenes`` how many
-    backgrounds and put-together pictures are kept as tokens."""
+    """How large and how long: ``codec`` and ``network`` are their paces, ``backdrops`` how many
+    backgrounds are kept, ``strangers`` how many drawings without a name."""
 
     codec: Pace
     network: Pace
-    scenes: int = 300
+    backdrops: int = 400
+    strangers: int = 500
     channels: int = 96
     codec_width: int = 64
     heads: int = 4
@@ -43,13 +44,14 @@ class Scale:
 SCALES = {
     # What the embedded file was made with, on a part of two cores.
     "small": Scale(
-        codec=Pace(steps=2200, batch=16, rate=1e-3),
-        network=Pace(steps=2900, batch=10, rate=1.2e-3, average=0.995, every=25),
+        codec=Pace(steps=2600, batch=16, rate=1e-3),
+        network=Pace(steps=8000, batch=10, rate=1.2e-3, average=0.999, every=50),
     ),
     "large": Scale(
         codec=Pace(steps=20_000, batch=64, rate=1e-3, every=500),
         network=Pace(steps=40_000, batch=96, rate=6e-4, average=0.9995, every=500),
-        scenes=4000,
+        backdrops=4000,
+        strangers=2000,
         heads=5,
         single_blocks=8,
     ),
@@ -91,7 +93,9 @@ class Run:
     @cached_property
     def stock(self) -> Stock:
         codec: StudioCodec = self.codec.average  # type: ignore[assignment]
-        return Stock(drawings(self.assets), codec, self.settings.scale.scenes, self.settings.seed)
+        own = self.settings.scale
+        strange = strangers(self.assets, own.strangers, self.settings.seed)
+        return Stock(drawings(self.assets), codec, own.backdrops, self.settings.seed, strange)
 
     @cached_property
     def network(self) -> Loop:
@@ -107,7 +111,8 @@ class Run:
         )
         torch.manual_seed(own.seed + 1)
         network = StudioNetwork(size).to(self._device)
-        lesson = StudioLesson(self.stock, own.seed)
+        codec: StudioCodec = self.codec.average  # type: ignore[assignment]
+        lesson = StudioLesson(self.stock, codec, own.seed)
         return Loop("studio", network, lesson, scale.network, self.folder)
 
     def train(self) -> Iterator[str]:

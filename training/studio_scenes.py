@@ -1,4 +1,4 @@
-"""What the transformer of ``studio`` learns from: posters of known things, and their words."""
+"""Posters of known things as pictures and as tokens: what ``studio`` learns from and is tested on."""
 
 from __future__ import annotations
 
@@ -10,24 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from layerstudio.color import to_float
+from layerstudio.color import U8, to_float, to_u8
 from layerstudio.models.studio_codec import StudioCodec, on_grey, tokens_of
-from layerstudio.models.studio_network import (
-    BACKGROUND,
-    COMPOSITE,
-    FIRST,
-    PATCH,
-    SIDE,
-    Place,
-)
-from layerstudio.pipelines.studio.model import Vocabulary, ground_word, variant_word
+from layerstudio.models.studio_network import PATCH, SIDE
+from layerstudio.pipelines.studio.model import Vocabulary
 from training.studio_captions import is_held_back
 from training.studio_grounds import COLOURS, GROUNDS, SCENES, Floats, ground
+from training.studio_sprites import SIDE as THING_SIDE
 from training.studio_sprites import Drawing
 
-_COLOUR_SHARE, _VARIANT_SHARE = 0.75, 0.85  # how often a caption has these words
-_UNNAMED = 0.1  # share of documents without any word, for guidance
 _SMALLEST, _LARGEST = 64, 150  # pixels of a thing's side
+
+Box = tuple[int, int, int]  # left, top and side in pixels of the canvas
 
 
 def vocabulary_of(drawings: Sequence[Drawing]) -> Vocabulary:
@@ -38,166 +32,121 @@ def vocabulary_of(drawings: Sequence[Drawing]) -> Vocabulary:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """``things`` are (drawing, left, top, side) bottom to top. Tokens are cached."""
+class Backdrop:
+    """A background: ``pixels`` (SIDE, SIDE, 3) and its tokens (64, values)."""
 
     kind: str
     colour: str
-    things: tuple[tuple[int, float, float, float], ...]
-    ground: Tensor  # (64, values)
-    composite: Tensor
-    plate: Tensor  # the background with clear squares where things are
+    pixels: U8
+    tokens: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """``things`` are (drawing, box) bottom to top; ``flat`` (SIDE, SIDE, 3) is what is seen."""
+
+    backdrop: Backdrop
+    things: tuple[tuple[int, Box], ...]
+    flat: Floats
 
 
 class Stock:
-    """Scenes and drawings as tokens of one codec, made once per run."""
+    """Drawings and backgrounds, and their tokens of one codec, made once per run.
+
+    ``strangers`` (SIDE, SIDE, 4) are drawings without a name: they come after the known ones and
+    are met in pictures to be taken apart, so that those are not only recognised.
+    """
 
     def __init__(
-        self, drawings: Sequence[Drawing], codec: StudioCodec, scenes: int, seed: int
+        self,
+        drawings: Sequence[Drawing],
+        codec: StudioCodec,
+        backdrops: int,
+        seed: int,
+        strangers: Sequence[U8] = (),
     ) -> None:
         self.drawings = list(drawings)
         self.vocabulary = vocabulary_of(drawings)
+        self.pixels = [*(drawing.pixels for drawing in drawings), *strangers]
         self._codec = codec
-        pictures = [to_float(drawing.pixels[None]) for drawing in self.drawings]
-        self.things = torch.cat([self._tokens(picture) for picture in pictures])  # (n, 16, values)
+        self.things = torch.cat([self.tokens(to_float(own[None])) for own in self.pixels])
         rng = np.random.default_rng([seed, 11])
-        self.scenes = [self._scene(rng) for _ in range(scenes)]
+        self.backdrops = [self.new_backdrop(rng) for _ in range(backdrops)]
+
+    def new_backdrop(self, rng: np.random.Generator) -> Backdrop:
+        kind, colour = str(rng.choice(list(GROUNDS))), str(rng.choice(list(COLOURS)))
+        pixels = to_u8(ground(kind, colour, SIDE, rng))
+        return Backdrop(kind, colour, pixels, self.tokens(opaque(to_float(pixels))[None])[0])
 
     def random_things(
-        self, rng: np.random.Generator, count: int
-    ) -> tuple[tuple[int, float, float, float], ...]:
-        """Different nouns at random places; every noun is as likely as the others."""
+        self, rng: np.random.Generator, count: int, strange: float = 0.0
+    ) -> tuple[tuple[int, Box], ...]:
+        """Different nouns at random places; every noun is as likely as the others. A share of
+        ``strange`` of them are strangers."""
         known = list(self.vocabulary.things)
         nouns = [str(noun) for noun in rng.choice(known, min(count, len(known)), replace=False)]
         if is_held_back(nouns, frozenset(known)):
-            return self.random_things(rng, count)
+            return self.random_things(rng, count, strange)
         found = []
         for noun in nouns:
             own = [k for k, drawing in enumerate(self.drawings) if drawing.noun == noun]
-            side = float(rng.uniform(_SMALLEST, _LARGEST))
-            left, top = (float(v) for v in rng.uniform(0, SIDE - side, 2))
-            found.append((int(rng.choice(own)), left, top, side))
+            others = range(len(self.drawings), len(self.pixels))
+            if others and rng.random() < strange:
+                own = list(others)
+            side = round(float(rng.uniform(_SMALLEST, _LARGEST)))
+            left, top = (int(v) for v in rng.integers(0, SIDE - side + 1, 2))
+            found.append((int(rng.choice(own)), (left, top, side)))
         return tuple(found)
 
-    def _scene(self, rng: np.random.Generator) -> Scene:
-        kind, colour = str(rng.choice(list(GROUNDS))), str(rng.choice(list(COLOURS)))
-        things = self.random_things(rng, int(rng.integers(1, 4)))
-        plain = ground(kind, colour, SIDE, rng)
-        opaque = np.ones((SIDE, SIDE, 1), np.float32)
-        flat, holes = plain.copy(), opaque.copy()
-        for number, left, top, side in things:
-            put(flat, self.drawings[number].pixels, left, top, side)
-            x, y, size = round(left), round(top), round(side)
-            holes[y : y + size, x : x + size] = 0
-        pictures = [
-            np.dstack([plain, opaque]),
-            np.dstack([flat, opaque]),
-            np.dstack([plain, holes]),
-        ]
-        own, composite, plate = self._tokens(np.stack(pictures))
-        return Scene(kind, colour, things, own, composite, plate)
+    def scene(
+        self, backdrop: Backdrop, things: tuple[tuple[int, Box], ...]
+    ) -> Scene:
+        flat = to_float(backdrop.pixels)
+        for number, box in things:
+            put(flat, self.pixels[number], box)
+        return Scene(backdrop, things, flat)
 
-    def _tokens(self, straight: Floats) -> Tensor:
+    def tokens(self, straight: Floats) -> Tensor:
         """(n, h, w, 4) to (n, tokens, values)."""
         own = torch.from_numpy(np.ascontiguousarray(straight.transpose(0, 3, 1, 2)))
         with torch.inference_mode():
             latents = self._codec.encode(on_grey(own).to(self._codec.mean.device))
             return tokens_of(latents.float(), PATCH).clone()
 
+    def seen_things(self, scene: Scene) -> list[Tensor]:
+        """What the picture shows in each thing's box, (16, values) each."""
+        if not scene.things:
+            return []
+        return list(self.tokens(np.stack([window(scene.flat, box) for _, box in scene.things])))
 
-def put(flat: Floats, pixels: np.ndarray, left: float, top: float, side: float) -> None:
-    """Draw a square of straight RGBA (uint8) over ``flat`` (h, w, 3) at whole pixels."""
-    x, y, size = round(left), round(top), round(side)
-    own = to_float(np.ascontiguousarray(pixels))
-    own[..., :3] *= own[..., 3:]
-    scaled = cv2.resize(own, (size, size), interpolation=cv2.INTER_AREA)
-    part = flat[y : y + size, x : x + size]
-    scaled = scaled[: part.shape[0], : part.shape[1]]
+
+def opaque(colour: Floats) -> Floats:
+    """(h, w, 3) to (h, w, 4)."""
+    return np.dstack([colour, np.ones_like(colour[..., :1])])
+
+
+def window(flat: Floats, box: Box) -> Floats:
+    """The square ``box`` of ``flat`` (h, w, 3) at the size that things are drawn in, with alpha."""
+    left, top, side = box
+    own = np.ascontiguousarray(flat[top : top + side, left : left + side])
+    smaller = side > THING_SIDE
+    how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    if side != THING_SIDE:
+        own = cv2.resize(own, (THING_SIDE, THING_SIDE), interpolation=how).clip(0, 1)
+    return opaque(own)
+
+
+def put(flat: Floats, pixels: U8, box: Box) -> None:
+    """Draw a square of straight RGBA (uint8) over ``flat`` (h, w, 3)."""
+    left, top, side = box
+    scaled = scaled_to(pixels, side)
+    part = flat[top : top + side, left : left + side]
     part *= 1 - scaled[..., 3:]
     part += scaled[..., :3]
 
 
-@dataclass(frozen=True, eq=False)
-class Poster:
-    """A document to learn from: its layers' places and their true tokens (n, values)."""
-
-    places: tuple[Place, ...]
-    tokens: Tensor
-
-
-def poster(stock: Stock, rng: np.random.Generator) -> Poster:
-    """A document of one of MRT's three tasks (arXiv:2605.27235), told apart by what is given."""
-    task = rng.random()
-    named = rng.random() >= _UNNAMED
-    if task < 0.8:
-        return _from_text(stock, rng, named)
-    scene = stock.scenes[int(rng.integers(len(stock.scenes)))]
-    layers = [
-        _ground_layer(stock, scene, rng, named),
-        *_thing_layers(stock, scene.things, rng, named),
-    ]
-    if task < 0.89:
-        unnamed = rng.random() < 0.5
-        layers = [(_bare(place) if unnamed else place, own) for place, own in layers]
-        return _joined([(Place(COMPOSITE, given=True), scene.composite), *layers])
-    if task < 0.92:
-        return _joined(
-            [(Place(COMPOSITE, given=True), scene.plate), (_bare(layers[0][0]), scene.ground)]
-        )
-    kept = rng.random(len(layers)) < 0.5
-    if kept.all():
-        kept[int(rng.integers(len(kept)))] = False
-    return _joined(
-        [
-            (Place(p.layer, p.box, p.words, bool(given)), own)
-            for (p, own), given in zip(layers, kept, strict=True)
-        ]
-    )
-
-
-def _from_text(stock: Stock, rng: np.random.Generator, named: bool) -> Poster:
-    """Backgrounds are four times as large as things: they are often left out."""
-    layers = []
-    if rng.random() < 0.6:
-        scene = stock.scenes[int(rng.integers(len(stock.scenes)))]
-        layers.append(_ground_layer(stock, scene, rng, named))
-    things = stock.random_things(rng, int(rng.integers(3, 6)))
-    return _joined([*layers, *_thing_layers(stock, things, rng, named)])
-
-
-def _ground_layer(
-    stock: Stock, scene: Scene, rng: np.random.Generator, named: bool
-) -> tuple[Place, Tensor]:
-    own = stock.vocabulary
-    words = [own.number(ground_word(scene.kind))]
-    if own.grounds[scene.kind]:
-        words.append(own.number(scene.colour))
-    return Place(BACKGROUND, words=tuple(words) if named else ()), scene.ground
-
-
-def _thing_layers(
-    stock: Stock,
-    things: Sequence[tuple[int, float, float, float]],
-    rng: np.random.Generator,
-    named: bool,
-) -> list[tuple[Place, Tensor]]:
-    own, found = stock.vocabulary, []
-    for layer, (number, *box) in enumerate(things, FIRST):
-        drawing = stock.drawings[number]
-        words = [own.number(drawing.noun)]
-        if rng.random() < _COLOUR_SHARE:
-            words.append(own.number(drawing.colour))
-        if rng.random() < _VARIANT_SHARE:
-            words.append(own.number(variant_word(drawing.variant)))
-        left, top, side = box
-        place = Place(layer, (left, top, side), tuple(words) if named else ())
-        found.append((place, stock.things[number]))
-    return found
-
-
-def _bare(place: Place) -> Place:
-    return Place(place.layer, place.box, (), place.given)
-
-
-def _joined(layers: Sequence[tuple[Place, Tensor]]) -> Poster:
-    return Poster(tuple(place for place, _ in layers), torch.cat([own for _, own in layers]))
+def scaled_to(pixels: U8, side: int) -> Floats:
+    """Straight (h, h, 4) to (side, side, 4), premultiplied, in [0, 1]."""
+    own = to_float(np.ascontiguousarray(pixels))
+    own[..., :3] *= own[..., 3:]
+    return cv2.resize(own, (side, side), interpolation=cv2.INTER_AREA)

@@ -170,6 +170,14 @@ def drawings(assets: Assets) -> list[Drawing]:
     return found
 
 
+def strangers(assets: Assets, count: int, seed: int) -> list[U8]:
+    """Up to ``count`` other drawings of the train split, squared (SIDE, SIDE, 4)."""
+    names = [name for name in assets.sprite_names("train") if name not in listed_files()]
+    order = np.random.default_rng([seed, 13]).permutation(len(names))
+    read = (assets.sprite(names[k], SIDE - 2 * _MARGIN) for k in order[:count])
+    return [squared(sprite) for sprite in read if sprite is not None]
+
+
 def turned(sprite: U8, degrees: int) -> U8:
     """``sprite`` (h, w, 4) with all hues turned; grey stays grey."""
     if not degrees:

@@ -1,11 +1,16 @@
 """The network of ``studio``: the multi-layer transformer, small, with a text encoder of its own.
 
 The structure is ART's (Pu et al. 2025, arXiv:2502.18364; ``multilayer_dit``): tokens of all layers
-in one sequence, the layer's number in the rotary ids and as a learned vector. Three things differ.
+in one sequence, the layer's number in the rotary ids and as a learned vector. Four things differ.
 Every foreground is a square of ``CELLS`` x ``CELLS`` tokens, whatever its size on the canvas; its
 tokens' rotary ids are where they lie there. Words belong to a layer: they carry its number, and
-their mean is an input of its tokens. And the network predicts the layers themselves, not the
-velocity (Li and He 2025, arXiv:2511.13720), since a token holds more values than it is wide.
+their mean is an input of its tokens. The network predicts the layers themselves, not the velocity
+(Li and He 2025, arXiv:2511.13720), since a token holds more values than it is wide.
+
+And a picture to be taken apart is no layer of the sequence (as in MRT, arXiv:2605.27235): each
+token is given what the picture shows in its own square, so nothing has to be moved or scaled by
+attention, and says for each latent pixel how much of that is its layer's own. What is plainly to be
+seen passes by the network's width; edges, alpha and hidden parts are made up.
 """
 
 from __future__ import annotations
@@ -20,17 +25,20 @@ from torch import Tensor, nn
 from layerstudio.models.flux_blocks import Modulation
 from layerstudio.models.multilayer_dit import Conditions, MultiLayerTransformer
 from layerstudio.models.packing import Packing
+from layerstudio.models.regions import patchify
 from layerstudio.models.rotary import rotary_tables
 
 PATCH = 4  # latent pixels of a token's side
 CELLS = 4  # tokens of a foreground's side
-CANVAS_CELLS = 8  # tokens of the side of the composite and the background
+CANVAS_CELLS = 8  # tokens of the background's side
 SIDE = 256  # pixels of the canvas that positions are measured on
-COMPOSITE, BACKGROUND, FIRST = 0, 1, 2  # numbers of layers
+BACKGROUND, FIRST = 1, 2  # numbers of layers, as in ART, whose 0 is the whole picture
 MOST_LAYERS = 12
-_CELLS_KNOWN = 2 * CANVAS_CELLS**2 + CELLS**2  # of the composite, the background, a foreground
-# A token's many values of noise would drown the one that says which cell it is, and its words.
-_CELL_GAIN, _WORD_GAIN = 16.0, 4.0
+_CELLS_KNOWN = CANVAS_CELLS**2 + CELLS**2  # of the background, of a foreground
+# A token's many values of noise would drown the few that say which cell it is, what lies over it,
+# and its words.
+_CELL_GAIN, _WORD_GAIN, _COVER_GAIN = 16.0, 4.0, 4.0
+_GATE_BIAS = -1.0  # little of what is seen passes at first
 _LEAST_LEVEL = 0.05  # below it a velocity from a prediction would be mostly its error
 
 
@@ -52,13 +60,15 @@ class StudioSize:
 class Place:
     """One layer of a document: its number and its square on the canvas of ``SIDE`` pixels.
 
-    ``words`` are numbers of the vocabulary. ``given`` layers are clean, the others noise.
+    ``words`` are numbers of the vocabulary. ``given`` layers are clean, the others noise. Of
+    ``seen`` ones it is known what a picture shows in their square.
     """
 
     layer: int
     box: tuple[float, float, float] = (0.0, 0.0, float(SIDE))  # left, top, side
     words: tuple[int, ...] = ()
     given: bool = False
+    seen: bool = False
 
     @property
     def cells(self) -> int:
@@ -70,7 +80,9 @@ class Sheet:
     """Several documents laid out as one sequence; made once per run.
 
     Of each text token: ``words``, ``word_layers``, ``word_documents``. Of each image token:
-    ``cells``, which of its layer's it is, ``documents``, and ``given``, whether it is clean.
+    ``cells``, which of its layer's it is, ``documents``, ``given``, whether it is clean, ``seen``,
+    whether it is known what a picture shows there, and ``covered`` (n, PATCH²): of seen tokens,
+    the share of each latent pixel in boxes of layers above.
     """
 
     packing: Packing
@@ -80,6 +92,8 @@ class Sheet:
     cells: Tensor
     documents: Tensor
     given: Tensor
+    seen: Tensor
+    covered: Tensor
 
 
 class StudioNetwork(nn.Module):
@@ -95,7 +109,7 @@ class StudioNetwork(nn.Module):
             nn.Linear(2 * size.text_width, size.text_width),
         )
         self.transformer = MultiLayerTransformer(
-            in_channels=self.values + _CELLS_KNOWN + size.text_width,
+            in_channels=2 * self.values + PATCH**2 + 1 + _CELLS_KNOWN + size.text_width,
             num_layers=size.double_blocks,
             num_single_layers=size.single_blocks,
             attention_head_dim=size.head_dim,
@@ -107,11 +121,14 @@ class StudioNetwork(nn.Module):
             max_layer_num=MOST_LAYERS,
             clean_tokens=True,
         )
+        width = size.heads * size.head_dim
+        self.transformer.proj_out = nn.Linear(width, self.values + PATCH**2)  # a layer, and gates
         self._start_silent()
 
-    def forward(self, tokens: Tensor, levels: Tensor, sheet: Sheet) -> Tensor:
+    def forward(self, tokens: Tensor, seen: Tensor, levels: Tensor, sheet: Sheet) -> Tensor:
         """Noisy ``tokens`` (n, values), clean where given, at the documents' noise ``levels``
-        (documents,) in [0, 1], to the layers that they come from (n, values)."""
+        (documents,) in [0, 1], to the layers that they come from (n, values). ``seen``
+        (n, values) is what a picture shows there, zeros where nothing is seen."""
         read = self.words(sheet.words)
         read = read + self.reader(read)
         pooled = _means(read, sheet.word_documents, len(levels))
@@ -121,8 +138,12 @@ class StudioNetwork(nn.Module):
         numbers = F.one_hot(sheet.word_layers, MOST_LAYERS).to(read.dtype)
         conditions = Conditions(torch.cat([read, numbers], dim=1)[None], pooled, levels)
         cells = F.one_hot(sheet.cells, _CELLS_KNOWN).to(read.dtype)
-        inputs = torch.cat([tokens, _CELL_GAIN * cells, _WORD_GAIN * own], dim=1)[None]
-        return self.transformer(inputs, sheet.packing, conditions)[0, :, : self.values]
+        over = torch.cat([sheet.covered, sheet.seen[:, None].to(read.dtype)], dim=1)
+        parts = [tokens, seen, _COVER_GAIN * over, _CELL_GAIN * cells, _WORD_GAIN * own]
+        found = self.transformer(torch.cat(parts, dim=1)[None], sheet.packing, conditions)[0]
+        made, gates = found.split([self.values, PATCH**2], dim=1)
+        # Values of a token are ordered (channel, pixel).
+        return made + torch.sigmoid(gates).repeat(1, self.size.channels) * seen
 
     def _start_silent(self) -> None:
         """Blocks start as the identity (adaLN-Zero, Peebles and Xie 2023, arXiv:2212.09748)."""
@@ -132,6 +153,7 @@ class StudioNetwork(nn.Module):
                 nn.init.zeros_(module.linear.bias)
         nn.init.zeros_(self.transformer.proj_out.weight)
         nn.init.zeros_(self.transformer.proj_out.bias)
+        nn.init.constant_(self.transformer.proj_out.bias[self.values :], _GATE_BIAS)
 
     def lay_out(self, documents: Sequence[Sequence[Place]]) -> Sheet:
         """The sequence of these documents. A layer without words gets the word 0, "nothing"."""
@@ -148,7 +170,7 @@ class StudioNetwork(nn.Module):
         cos, sin = rotary_tables(torch.cat(ids), self.size.axes)
         layers = torch.cat([image_ids[:, 0] for image_ids, _ in images]).long()
         packing = Packing(lengths, counts, layers.to(device), (cos.to(device), sin.to(device)))
-        given = torch.tensor([p.given for d in documents for p in d for _ in range(p.cells**2)])
+        given, seen = (_of_tokens(documents, which) for which in ("given", "seen"))
         packing = packing.with_clean(given)
         if not given.any():
             packing = replace(packing, has_clean=False)
@@ -161,6 +183,8 @@ class StudioNetwork(nn.Module):
             torch.cat([cells for _, cells in images]).to(device),
             numbers.repeat_interleave(torch.tensor(counts)).to(device),
             given.to(device),
+            seen.to(device),
+            torch.cat([_covered(places) for places in documents]).to(device),
         )
 
 
@@ -187,6 +211,39 @@ def _image(places: Sequence[Place]) -> tuple[Tensor, Tensor]:
     return torch.cat([ids for ids, _ in parts]), torch.cat([cells for _, cells in parts])
 
 
+def _of_tokens(documents: Sequence[Sequence[Place]], which: str) -> Tensor:
+    """(n,): this property of each token's place."""
+    flags = [getattr(p, which) for places in documents for p in places for _ in range(p.cells**2)]
+    return torch.tensor(flags)
+
+
+def _covered(places: Sequence[Place]) -> Tensor:
+    """(n, PATCH²): of seen tokens, the share of each latent pixel in boxes of layers above."""
+    parts = []
+    for place in places:
+        count = place.cells * PATCH
+        covered = torch.zeros(count, count)
+        for above in places:
+            if place.seen and above.layer > place.layer:
+                down, across = _overlaps(place.box, above.box, count)
+                covered = torch.maximum(covered, down[:, None] * across[None])
+        parts.append(patchify(covered[None, None], PATCH).flatten(0, 2))
+    return torch.cat(parts)
+
+
+def _overlaps(
+    box: tuple[float, float, float], above: tuple[float, float, float], count: int
+) -> tuple[Tensor, Tensor]:
+    """(count,) each: the shares of the rows and of the columns of ``box`` within ``above``."""
+    shares = []
+    step = box[2] / count
+    for start, other in ((box[1], above[1]), (box[0], above[0])):
+        edges = start + step * torch.arange(count + 1)
+        inside = edges.clamp(other, other + above[2])
+        shares.append((inside[1:] - inside[:-1]) / step)
+    return shares[0], shares[1]
+
+
 def _tokens_of(place: Place) -> tuple[Tensor, Tensor]:
     count = place.cells
     left, top, side = (value / SIDE * CANVAS_CELLS for value in place.box)
@@ -196,7 +253,7 @@ def _tokens_of(place: Place) -> tuple[Tensor, Tensor]:
     ids[:, 0] = place.layer
     ids[:, 1] = top + (rows + 0.5) * side / count
     ids[:, 2] = left + (columns + 0.5) * side / count
-    first = min(place.layer, FIRST) * CANVAS_CELLS**2
+    first = CANVAS_CELLS**2 if place.layer >= FIRST else 0
     return ids, first + rows * count + columns
 
 

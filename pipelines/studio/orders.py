@@ -13,7 +13,7 @@ from layerstudio.document import Document, Layer, Role
 from layerstudio.generate_request import GenerateRequest
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.models.studio_codec import on_grey
-from layerstudio.models.studio_network import BACKGROUND, COMPOSITE, FIRST, SIDE, Place
+from layerstudio.models.studio_network import BACKGROUND, FIRST, SIDE, Place
 from layerstudio.picture import Picture
 from layerstudio.pipelines.fitting import flattened
 from layerstudio.pipelines.flat.method import FlatMethod
@@ -104,20 +104,20 @@ def taken_apart(
         found, names = [layer.bounds for layer in layers], [layer.name for layer in layers]
     captions = [read_prompt(caption, model.vocabulary) for caption in request.foregrounds]
     chance = Random(request.seed)
-    places = [
-        Place(COMPOSITE, given=True),
-        Place(BACKGROUND, words=_background_words(request.background or "", model.vocabulary)),
-    ]
+    ground = _background_words(request.background or "", model.vocabulary)
+    places = [Place(BACKGROUND, words=ground, seen=True)]
+    seen = {BACKGROUND: _whole(model, picture.pixels, extent)}
     boxes: dict[int, Bounds] = {}
     for layer, box in enumerate(found, FIRST):
         boxes[layer] = square_in(box.clamped(extent), extent)
         wish = captions[layer - FIRST] if layer - FIRST < len(captions) else Wish()
         thing = wish.things[0] if wish.things else Thing("")
         words, _, _ = _thing_words(thing, model.vocabulary, chance)
-        places.append(Place(layer, on_canvas(boxes[layer], extent), words))
-    given = {COMPOSITE: _whole(model, picture.pixels, extent)}
+        places.append(Place(layer, on_canvas(boxes[layer], extent), words, seen=True))
+        shown = square_of(picture.pixels, Bounds.full(extent), boxes[layer], THING_SIDE)
+        seen[layer] = encoded(model, on_grey(shown[None])[0])
     return Wanted(
-        Order(tuple(places), given, request.seed),
+        Order(tuple(places), {}, request.seed, seen),
         boxes,
         {BACKGROUND: "Background", **dict(zip(boxes, _titled(names), strict=True))},
         {},
@@ -129,9 +129,9 @@ def filled(model: StudioModel, request: GenerateRequest, picture: Picture) -> Wa
     """A plate with clear holes, of which the background is made."""
     assert request.seed is not None
     words = _background_words(request.background or request.prompt, model.vocabulary)
-    places = (Place(COMPOSITE, given=True), Place(BACKGROUND, words=words))
-    given = {COMPOSITE: _whole(model, picture.pixels, picture.extent)}
-    return Wanted(Order(places, given, request.seed), {}, {BACKGROUND: "Filled"}, {})
+    seen = {BACKGROUND: _whole(model, picture.pixels, picture.extent)}
+    order = Order((Place(BACKGROUND, words=words, seen=True),), {}, request.seed, seen)
+    return Wanted(order, {}, {BACKGROUND: "Filled"}, {})
 
 
 def edited(model: StudioModel, order: ArtOrder) -> Wanted:

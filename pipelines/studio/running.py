@@ -14,9 +14,10 @@ from layerstudio.composite import composite
 from layerstudio.document import Document, Layer, Provenance, Role
 from layerstudio.generate_request import GenerateRequest, InputRole
 from layerstudio.geometry import Bounds, Extent
-from layerstudio.models.studio_network import BACKGROUND, COMPOSITE, FIRST, SIDE
+from layerstudio.models.studio_network import BACKGROUND, FIRST, SIDE
 from layerstudio.picture import Picture
 from layerstudio.pipelines.multilayer import art_existing
+from layerstudio.pipelines.multilayer.art_order import COMPOSITE
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.pipelines.stacking import layer_of
 from layerstudio.pipelines.studio.model import StudioModel, device_of, read
@@ -136,11 +137,9 @@ def _layers(
     *,
     coarse: bool,
 ) -> dict[int, Layer]:
-    """The layers by number; the composite is not one of them."""
+    """The layers by number."""
     made: dict[int, Layer] = {}
     for number in sorted(tokens):
-        if number == COMPOSITE:
-            continue
         straight = decoded(model, tokens[number], coarse=coarse)
         name = wanted.names.get(number, f"Layer {number - FIRST + 1}")
         if number == BACKGROUND:

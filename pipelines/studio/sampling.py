@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from layerstudio.models.studio_codec import latents_of, straight, tokens_of
-from layerstudio.models.studio_network import PATCH, Place, Sheet, StudioNetwork, velocity
+from layerstudio.models.studio_network import PATCH, Place, velocity
 from layerstudio.pipelines.steps import check_finite
 from layerstudio.pipelines.studio.model import StudioModel
 
@@ -22,11 +22,13 @@ AfterStep = Callable[[Tensor, int, int], None]  # predicted tokens (n, v), steps
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """One document to sample. ``given`` are the tokens (cells², values) of the places that are."""
+    """One document to sample. ``given`` are the tokens (cells², values) of the places that are,
+    ``seen`` those of what a picture shows in the places of which it is known."""
 
     places: tuple[Place, ...]
     given: Mapping[int, Tensor]
     seed: int
+    seen: Mapping[int, Tensor] = field(default_factory=dict)
 
 
 @torch.inference_mode()
@@ -41,25 +43,31 @@ def sampled(
     """The tokens (cells², values) of each layer by number, given ones as they are.
 
     ``guidance`` is classifier-free (Ho and Salimans 2022, arXiv:2207.12598); 1 is none, and it
-    costs a second pass. Raises ``NumericalFailure``.
+    costs a second pass where there are words. Raises ``NumericalFailure``.
     """
     network = model.network
     device = network.words.weight.device
     sheet = network.lay_out([order.places])
     bare = network.lay_out([[replace(place, words=()) for place in order.places]])
-    clean = _given(order, network.values).to(device)
+    if not any(place.words for place in order.places):
+        guidance = 1.0
+    clean = _laid_out(order.places, order.given, network.values).to(device)
+    shown = _laid_out(order.places, order.seen, network.values).to(device)
     generator = torch.Generator().manual_seed(order.seed)
     tokens = torch.randn(clean.shape, generator=generator).to(device)
     levels = _levels(steps)
     for index, (now, following) in enumerate(pairwise(levels)):
         tokens = torch.where(sheet.given[:, None], clean, tokens)
-        predicted = _predicted(network, tokens, now, sheet, bare, guidance)
+        inputs = tokens, shown, torch.full((1,), now, device=device)
+        predicted = network(*inputs, sheet).float()
+        if guidance != 1:
+            wordless = network(*inputs, bare).float()
+            predicted = wordless + guidance * (predicted - wordless)
         check_finite(predicted, "layers")
         step = following - now
         tokens = tokens + step * velocity(predicted, tokens, torch.full((1, 1), now, device=device))
         if after_step is not None:
-            seen = torch.where(sheet.given[:, None], clean, predicted)
-            after_step(seen, index + 1, steps)
+            after_step(torch.where(sheet.given[:, None], clean, predicted), index + 1, steps)
     return split(torch.where(sheet.given[:, None], clean, tokens), order.places)
 
 
@@ -89,21 +97,10 @@ def _levels(steps: int) -> list[float]:
     return [_SHIFT * level / (1 + (_SHIFT - 1) * level) for level in even]
 
 
-def _given(order: Order, values: int) -> Tensor:
-    return torch.cat(
-        [
-            order.given[place.layer].cpu() if place.given else torch.zeros(place.cells**2, values)
-            for place in order.places
-        ]
-    )
-
-
-def _predicted(
-    network: StudioNetwork, tokens: Tensor, level: float, sheet: Sheet, bare: Sheet, guidance: float
-) -> Tensor:
-    levels = torch.full((1,), level, device=tokens.device)
-    worded = network(tokens, levels, sheet).float()
-    if guidance == 1:
-        return worded
-    wordless = network(tokens, levels, bare).float()
-    return wordless + guidance * (worded - wordless)
+def _laid_out(places: Sequence[Place], known: Mapping[int, Tensor], values: int) -> Tensor:
+    """(n, values): the tokens of the layers that are known, zeros for the others."""
+    parts = [
+        known[place.layer].cpu() if place.layer in known else torch.zeros(place.cells**2, values)
+        for place in places
+    ]
+    return torch.cat(parts)

@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from layerstudio.color import U8
+from layerstudio.color import U8, to_float
 from layerstudio.errors import InvalidRequest
 from layerstudio.models.studio_codec import StudioCodec, latents_of, on_grey, straight, tokens_of
-from layerstudio.models.studio_network import BACKGROUND, COMPOSITE, FIRST, PATCH, Place
+from layerstudio.models.studio_network import PATCH, SIDE
 from layerstudio.pipelines.studio.model import read
 from layerstudio.pipelines.studio.reading import read_prompt
 from training.assets import Assets, PackedSprites
@@ -24,9 +24,11 @@ from training.studio_export import export
 from training.studio_grounds import COLOURS, GROUNDS, ground
 from training.studio_loop import Pace
 from training.studio_quality import nearest
+from training.studio_lesson import costs
+from training.studio_posters import poster
 from training.studio_run import Run, Scale, Settings
-from training.studio_scenes import Stock, poster
-from training.studio_sprites import drawings, listed_files, squared, turned
+from training.studio_scenes import Stock
+from training.studio_sprites import drawings, listed_files, squared, strangers, turned
 
 FILES = ("an_apple_01.svg", "baloon1_01.svg", "lemon.svg", "gift04.svg", "gift05.svg")
 OTHERS = ("tree_of_nobody.svg", "cat_of_nobody.svg", "cup_of_nobody.svg", "hat_of_nobody.svg")
@@ -52,7 +54,7 @@ def tiny_run(folder: Path, steps: int = 4) -> Run:
     scale = Scale(
         codec=Pace(steps=3, batch=2, rate=1e-3, every=2),
         network=Pace(steps=steps, batch=3, rate=1e-3, every=2),
-        scenes=4, channels=8, codec_width=4, heads=1, head_dim=12, double_blocks=1,
+        backdrops=4, strangers=2, channels=8, codec_width=4, heads=1, head_dim=12, double_blocks=1,
         single_blocks=1, axes=(4, 4, 4),
     )  # fmt: skip
     run = Run(Settings(out=str(folder), scale=scale))
@@ -62,7 +64,8 @@ def tiny_run(folder: Path, steps: int = 4) -> Run:
 
 @pytest.fixture(scope="module")
 def stock() -> Stock:
-    return Stock(drawings(Assets(_Drawn())), StudioCodec(8, 4, 1), 6, 1)
+    assets = Assets(_Drawn())
+    return Stock(drawings(assets), StudioCodec(8, 4, 1), 6, 1, strangers(assets, 3, 1))
 
 
 def test_no_listed_drawing_is_reserved() -> None:
@@ -112,18 +115,60 @@ def test_held_back_captions_are_understood_and_never_met(stock: Stock) -> None:
 
 def test_posters_are_of_three_tasks_and_make_something(stock: Stock) -> None:
     rng = np.random.default_rng(0)
-    seen = set()
+    tasks = set()
     for _ in range(150):
         one = poster(stock, rng)
-        assert len(one.tokens) == sum(place.cells**2 for place in one.places)
+        cells = [place.cells**2 for place in one.places]
+        assert len(one.tokens) == len(one.seen) == sum(cells)
         assert any(not place.given for place in one.places)
         assert [place.layer for place in one.places] == sorted({p.layer for p in one.places})
-        given = {place.layer for place in one.places if place.given}
-        task = "picture" if COMPOSITE in given else "layers" if given else "text"
-        seen.add(task)
-        if task == "picture":
-            assert given == {COMPOSITE}
-    assert seen == {"text", "picture", "layers"}
+        for place, seen in zip(one.places, one.seen.split(cells), strict=True):
+            assert place.seen == bool(seen.any())
+            assert not (place.seen and place.given)
+        kinds = {("seen" if place.seen else "given" if place.given else "made") for place in
+                 one.places}  # fmt: skip
+        assert "seen" not in kinds or kinds == {"seen"}
+        layers = "plate" if len(one.places) == 1 and kinds == {"seen"} else ""
+        tasks.add(layers or "-".join(sorted(kinds)))
+    assert tasks == {"made", "seen", "plate", "given-made"}
+
+
+def test_what_is_seen_of_a_thing_is_the_thing_where_nothing_lies_over_it(stock: Stock) -> None:
+    rng = np.random.default_rng(4)
+    side = stock.pixels[0].shape[0]
+    scene = stock.scene(stock.backdrops[1], ((2, (3, 5, side)), (0, (90, 60, 100))))
+    seen = stock.seen_things(scene)
+    plain = to_float(stock.backdrops[1].pixels)
+    own = to_float(stock.pixels[2])
+    expected = plain[5 : 5 + side, 3 : 3 + side]
+    expected = expected + (own[..., :3] - expected) * own[..., 3:]
+    opaque = np.dstack([expected, np.ones_like(expected[..., :1])])
+    alone = stock.tokens(opaque[None])[0]
+    assert len(seen) == 2 and not torch.allclose(seen[0], alone, atol=1e-3)
+    uncovered = torch.arange(16) % 4 < 2  # the other thing begins at column 90
+    assert torch.allclose(seen[0][uncovered], alone[uncovered], atol=1e-3)
+    assert all(0 <= v <= SIDE - box[2] for _, box in stock.random_things(rng, 3) for v in box[:2])
+
+
+def test_strangers_have_no_name_and_are_of_the_train_split(stock: Stock) -> None:
+    rng = np.random.default_rng(2)
+    numbers = {n for _ in range(60) for n, _ in stock.random_things(rng, 3, strange=0.5)}
+    known = len(stock.drawings)
+    assert min(numbers) < known <= max(numbers) < len(stock.pixels)
+    assert max(n for _ in range(20) for n, _ in stock.random_things(rng, 3)) < known
+    assert strangers(Assets(_Drawn()), 0, 1) == []
+    trained = [name for name in OTHERS if split_of(name) == "train"]
+    assert len(strangers(Assets(_Drawn()), 9, 1)) == len(trained)
+
+
+def test_errors_of_latents_weigh_what_they_cost_in_pixels() -> None:
+    codec = StudioCodec(channels=3, width=4, blocks=1)
+    codec.scale.copy_(torch.tensor([2.0, 1.0, 0.5]))
+    own = costs(codec)
+    assert torch.allclose(own[0] / own[1], own[1] / own[2])
+    assert own[0] > own[1] > own[2]
+    variance = codec.scale.square()
+    assert torch.isclose((own * variance).sum(), variance.sum())
 
 
 def test_a_codec_with_all_directions_loses_nothing() -> None:
@@ -140,20 +185,6 @@ def test_a_codec_with_all_directions_loses_nothing() -> None:
     seen = straight(picture)
     again = straight(on_grey(seen))
     assert torch.allclose(seen, again, atol=1e-4)
-
-
-def test_documents_of_one_sequence_do_not_see_each_other(tmp_path: Path) -> None:
-    network = tiny_run(tmp_path).network.network
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    one = [Place(BACKGROUND, words=(1,)), Place(FIRST, (10.0, 30.0, 77.0), (2, 3))]
-    other = [Place(COMPOSITE, given=True), Place(FIRST, (90.0, 9.0, 50.0))]
-    tokens = [torch.randn(80, network.values), torch.randn(80, network.values)]  # type: ignore[arg-type]
-    levels = torch.tensor([0.7, 0.4])
-    with torch.inference_mode():
-        both = network(torch.cat(tokens), levels, network.lay_out([one, other]))  # type: ignore[operator]
-        alone = network(tokens[0], levels[:1], network.lay_out([one]))  # type: ignore[operator]
-    assert torch.allclose(both[:80], alone, atol=1e-5)
 
 
 def test_a_run_goes_on_where_it_stopped_and_exports(tmp_path: Path) -> None:
