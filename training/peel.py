@@ -56,7 +56,7 @@ def _options() -> argparse.Namespace:
     for name in ("rate", "decay"):
         parser.add_argument(f"--{name}", type=float, default=getattr(Settings, name))
     parser.add_argument("--device", default=Settings.device)
-    parser.add_argument("--assets", choices=("best", "pack"), default=Settings.assets)
+    parser.add_argument("--assets", default=Settings.assets, metavar="best|pack|FILE.zip")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 leaves it to torch")
     parser.add_argument("--export", action="store_true", help="export only")
     return parser.parse_args()

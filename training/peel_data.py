@@ -29,8 +29,9 @@ _OPAQUE = 250  # a shape whose alpha never gets there is a veil
 _BORDER = 3  # pixels of the window in which two owners meet
 _SIDE = 9  # pixels of the window in which one of two owners is the upper
 _PHOTOGRAPHS = 0.6  # share of examples
-_NEIGHBOURS = 0.35  # share of examples whose layers are moved, so that more of them touch
+_NEIGHBOURS = 0.5  # share of examples whose layers are moved, so that more of them touch
 _JPEG = 0.3
+_LEAST_PART = 420  # pixels of the shorter side of a part of a photograph
 _FIRST = 48  # examples with which a pool begins
 _VARIANTS = 6  # examples of one design
 
@@ -147,7 +148,7 @@ class Examples:
         self._seed = seed
         self._side = side // CELL
         self._assets = assets
-        self._photographs = [assets.photograph(n) for n in assets.photograph_names("train")]
+        self._photographs = assets.training_photographs()
         self._kept: deque[Example] = deque(maxlen=pool)
         self._made = 0
         self._design: tuple[int, Design] | None = None
@@ -206,8 +207,8 @@ def _varied(example: Example, side: int, rng: np.random.Generator) -> Example:
 
 
 def _strange(photograph: U8, rng: np.random.Generator) -> U8:
-    """Turned and in other colours, so that few photographs pass for many."""
-    photograph = np.rot90(photograph, int(rng.integers(4)))
+    """A part of it, turned and in other colours, so that few photographs pass for many."""
+    photograph = np.rot90(_part(photograph, rng), int(rng.integers(4)))
     if rng.random() < 0.5:
         photograph = photograph[..., rng.permutation(3)]
     if rng.random() < 0.2:
@@ -215,6 +216,18 @@ def _strange(photograph: U8, rng: np.random.Generator) -> U8:
     gain, lift = rng.uniform(0.6, 1.3, 3), rng.uniform(-30, 30, 3)
     levels = np.clip(np.arange(256)[:, None] * gain + lift, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.stack([levels[photograph[..., c], c] for c in range(3)], -1))
+
+
+def _part(photograph: U8, rng: np.random.Generator) -> U8:
+    """Often a part of a large photograph, seldom much smaller than a design."""
+    height, width = photograph.shape[:2]
+    least = min(1.0, _LEAST_PART / min(height, width))
+    if least == 1 or rng.random() < 0.3:
+        return photograph
+    share = rng.uniform(least, 1)
+    rows, cols = max(1, int(height * share)), max(1, int(width * share))
+    y, x = int(rng.integers(height - rows + 1)), int(rng.integers(width - cols + 1))
+    return photograph[y : y + rows, x : x + cols]
 
 
 def _noisy(photograph: U8, rng: np.random.Generator) -> U8:

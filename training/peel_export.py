@@ -14,7 +14,7 @@ from layerstudio.color import F32, U8
 from layerstudio.document import Layer
 from layerstudio.geometry import Bounds
 from layerstudio.models.peel_network import CELL, STRIDE, PeelNetwork, network_input
-from training.assets import Assets
+from training.assets import assets_of
 from training.designs import BACKGROUNDS, make_design
 from training.peel_data import Example, truth_of
 from training.peel_run import LOG, Run
@@ -39,7 +39,7 @@ def quality(network: PeelNetwork, *, count: int, assets: str = "best") -> dict[s
     """On ``count`` dev designs of each background, means of: IoU of what is drawn (on photographs
     alone), IoU of veils, precision and recall of borders, share of borders whose upper side is
     told, mean error of shadow opacity where there is or is seen one."""
-    material = Assets.best() if assets == "best" else Assets.bundled()
+    material = assets_of(assets)
     sums: dict[str, float] = {}
     for index in range(count * len(BACKGROUNDS)):
         background = BACKGROUNDS[index % len(BACKGROUNDS)]

@@ -10,7 +10,7 @@ from torch import Tensor
 from training.peel_data import KINDS, Example
 
 _BORDER_WEIGHT = 4.0  # of a square on a border, since few are
-_SHARES = {"kind": 1.0, "veil": 0.7, "shadow": 1.0, "border": 0.7, "upper": 0.1}
+_SHARES = {"kind": 0.7, "veil": 1.0, "shadow": 1.0, "border": 2.0, "upper": 0.2}
 
 
 def tensors(examples: list[Example]) -> dict[str, Tensor]:

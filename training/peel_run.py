@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from layerstudio.errors import NumericalFailure
 from layerstudio.models.peel_network import PeelNetwork
-from training.assets import Assets
+from training.assets import assets_of
 from training.peel_data import Examples
 from training.peel_loss import losses, tensors
 
@@ -61,7 +61,7 @@ class _Steps(Dataset[dict[str, Tensor]]):
         own = self._settings
         turn, lane = divmod(self._first + index, own.lanes)
         if lane not in self._lanes:
-            assets = Assets.best() if own.assets == "best" else Assets.bundled()
+            assets = assets_of(own.assets)
             self._lanes[lane] = Examples(own.seed * 100 + lane, assets, own.side, own.pool)
         return tensors(self._lanes[lane].batch(turn, own.batch))
 
@@ -73,6 +73,7 @@ class Run:
         self.settings = settings
         self.folder = Path(settings.out)
         self.folder.mkdir(parents=True, exist_ok=True)
+        assets_of(settings.assets)  # opened by each lane; a bad one should not fail there
         torch.manual_seed(settings.seed)
         device = torch.device(settings.device)
         layout = torch.channels_last

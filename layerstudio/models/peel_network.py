@@ -32,9 +32,9 @@ class PeelSize:
     """Channels at an eighth, a sixteenth, ... of the picture's size, and blocks at each, down and
     up again."""
 
-    widths: tuple[int, ...] = (48, 64, 96, 128)
-    down: tuple[int, ...] = (2, 2, 2, 3)
-    up: tuple[int, ...] = (2, 1, 1)
+    widths: tuple[int, ...] = (56, 80, 128, 192)
+    down: tuple[int, ...] = (2, 2, 3, 3)
+    up: tuple[int, ...] = (2, 2, 2)
 
     @classmethod
     def of(cls, shapes: Mapping[str, tuple[int, ...]]) -> Self:

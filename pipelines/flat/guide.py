@@ -26,15 +26,20 @@ class Guide(Protocol):
         """The photograph, and what is drawn on it."""
         ...
 
-    def casters(
+    def soft(self, analysis: Analysis, backdrop: F32, soft: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Pixels (h, w) of the backdrop that lie in shadow, of which the rules found ``soft``."""
+        ...
+
+    def cast(
         self,
         analysis: Analysis,
-        drawings: Sequence[Element],
+        backdrop: F32,
         soft: NDArray[np.bool_],
+        foreground: NDArray[np.bool_],
         edges: NDArray[np.bool_],
     ) -> list[Element]:
-        """What may throw the soft darkness (h, w), most likely first; ``edges`` (h, w) are those
-        of panels."""
+        """The shadows that explain ``soft`` (h, w); ``foreground`` (h, w) covers the backdrop,
+        ``edges`` (h, w) are those of panels."""
         ...
 
     def stacked(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +20,7 @@ _MIN_AREA = 12
 
 
 def find_drawings(analysis: Analysis, backdrop: F32, mask: NDArray[np.bool_]) -> list[Element]:
-    """One element per cluster of connected pieces of ``mask`` (h, w), largest first."""
+    """One element per cluster of connected pieces of ``mask`` (h, w), in reading order."""
     longest, shortest = analysis.extent.longest_side, min(analysis.extent)
     radius = min(max(1, round(_JOIN_SHARE * longest)), max(1, shortest // 4))
     clusters = find_regions(dilate(mask, radius), connectivity=8)
@@ -28,7 +30,21 @@ def find_drawings(analysis: Analysis, backdrop: F32, mask: NDArray[np.bool_]) ->
         own = clusters.mask(label, bounds) & mask[bounds.slices]
         if np.count_nonzero(own) >= _MIN_AREA:
             elements.append(_drawing(analysis, backdrop, bounds, own))
-    return sorted(elements, key=lambda element: -float(element.alpha.sum()))
+    return in_reading_order(elements)
+
+
+def in_reading_order(elements: Sequence[Element]) -> list[Element]:
+    """Row by row from the top, each from the left: things that do not touch have no other order,
+    and this is the one in which people put them down and look for them."""
+    rows: list[list[Element]] = []
+    for element in sorted(elements, key=lambda item: (item.bounds.y, item.bounds.x)):
+        first = rows[-1][0].bounds if rows else None
+        middle = element.bounds.y + element.bounds.height / 2
+        if first is not None and middle < first.y + first.height:
+            rows[-1].append(element)
+        else:
+            rows.append([element])
+    return [item for row in rows for item in sorted(row, key=lambda item: item.bounds.x)]
 
 
 def _drawing(analysis: Analysis, backdrop: F32, bounds: Bounds, own: NDArray[np.bool_]) -> Element:

@@ -154,20 +154,27 @@ def _lay_grounds(scene: _Scene) -> None:
 def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
     """Shadows of drawings go under them first, so that edges are measured against the shadow.
 
-    Returns the soft darkness (h, w) that no shadow has explained.
+    Returns the soft darkness (h, w) that is no drawing: what no shadow has explained, or, where
+    there is a guide, all.
     """
-    soft = soft_darkness(scene.analysis, scene.backdrop)
-    if soft.any():
-        foreground = _foreground(scene, soft)
-        casters = find_drawings(scene.analysis, scene.backdrop, foreground)
-        if scene.guide is not None:
-            casters = scene.guide.casters(scene.analysis, casters, soft, scene.edges)
-        for caster in casters:
-            shadow = shadow_of(scene.analysis, scene.backdrop, soft, caster, foreground)
-            if shadow is not None:
-                scene.add(shadow)
-                scene.cast.append(shadow)
-                soft[shadow.bounds.slices] &= shadow.alpha <= 0
+    analysis, guide = scene.analysis, scene.guide
+    soft = soft_darkness(analysis, scene.backdrop)
+    if guide is not None:
+        soft = guide.soft(analysis, scene.backdrop, soft)
+    if not soft.any():
+        return soft
+    foreground = _foreground(scene, soft)
+    if guide is not None:
+        for shadow in guide.cast(analysis, scene.backdrop, soft, foreground, scene.edges):
+            scene.add(shadow)
+            scene.cast.append(shadow)
+        return soft
+    for caster in find_drawings(analysis, scene.backdrop, foreground):
+        shadow = shadow_of(analysis, scene.backdrop, soft, caster, foreground)
+        if shadow is not None:
+            scene.add(shadow)
+            scene.cast.append(shadow)
+            soft[shadow.bounds.slices] &= shadow.alpha <= 0
     return soft
 
 

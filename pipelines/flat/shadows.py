@@ -156,7 +156,7 @@ def shadow_of(
     silhouette[caster.bounds.relative_to(bounds).slices] = caster.alpha
     known = (silhouette < 0.02) & (~hidden[bounds.slices] | near)
     seen[~near & known] = 0.0
-    fitted, error = _fit(silhouette, seen, known)
+    fitted, error = fit_drop_shadow(silhouette, seen, known)
     if error <= _MAX_FIT_ERROR:
         # What shows is taken as it is; the numbers give what is hidden, and where to stop.
         cast = fitted.cast(silhouette)
@@ -164,7 +164,7 @@ def shadow_of(
     elif only_fitted:
         return None
     else:
-        alpha = _carried_on(seen, known)
+        alpha = carried_on(seen, known)
     alpha[alpha < 1.5 / 255] = 0.0
     if not alpha.any():
         return None
@@ -191,7 +191,7 @@ def fitted_shadow(
     silhouette[caster.bounds.relative_to(bounds).slices] = caster.alpha
     known = ~hidden[bounds.slices]
     target = np.where(near, seen[bounds.slices], 0).astype(np.float32)
-    fitted, error = _fit(silhouette, target, known & (near | ~soft[bounds.slices]))
+    fitted, error = fit_drop_shadow(silhouette, target, known & (near | ~soft[bounds.slices]))
     alpha = fitted.cast(silhouette)
     alpha[alpha < 1.5 / 255] = 0.0
     if error > most_error or not alpha.any():
@@ -210,7 +210,9 @@ def _touching(soft: NDArray[np.bool_], caster: Element, bounds: Bounds) -> NDArr
     return pieces_with(part, dilate(body, 4))
 
 
-def _fit(silhouette: F32, seen: F32, known: NDArray[np.bool_]) -> tuple[DropShadow, float]:
+def fit_drop_shadow(
+    silhouette: F32, seen: F32, known: NDArray[np.bool_]
+) -> tuple[DropShadow, float]:
     """The drop shadow that best explains what is seen, and its mean error where it matters."""
     scale = min(1.0, _FIT_SIDE / max(silhouette.shape))
     size = (
@@ -257,7 +259,7 @@ def _is_beneath(cast: F32, silhouette: F32, opacity: float) -> bool:
     return under >= _MIN_BENEATH * opacity * float(silhouette.sum())
 
 
-def _carried_on(seen: F32, known: NDArray[np.bool_]) -> F32:
+def carried_on(seen: F32, known: NDArray[np.bool_]) -> F32:
     """Measured darkness, with the unknown part filled by repeated smoothing from its edge."""
     alpha = np.where(known, seen, 0).astype(np.float32)
     weight = known.astype(np.float32)

@@ -10,10 +10,12 @@ from layerstudio.color import F32
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, residual
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.lettering import Lettering
+from layerstudio.pipelines.flat.objects import find_drawings
 from layerstudio.pipelines.flat.photograph import Plate
 from layerstudio.pipelines.peel.parting import parted
 from layerstudio.pipelines.peel.plate import guided_plate
 from layerstudio.pipelines.peel.reading import Mask, Reading
+from layerstudio.pipelines.peel.shade import cast_shadows, guided_soft
 from layerstudio.pipelines.peel.stacking import raised, stacked
 
 _SURE = 0.8
@@ -23,7 +25,6 @@ _MISFIT = 0.02  # share of the background that a fill must leave unexplained to 
 _OFF = 12.0  # levels from a fill
 _DARK = 0.02  # opacity of a shadow
 _MIN_DRAWN = 0.5
-_REACH = 4  # pixels between a caster and its shadow
 _MIN_LETTERED = 0.5  # probability of text to that of drawings, over the ink of a text
 
 
@@ -45,15 +46,15 @@ class NetworkGuide:
     def plate(self, analysis: Analysis) -> Plate:
         return guided_plate(analysis, self.reading)
 
-    def casters(
-        self, analysis: Analysis, drawings: Sequence[Element], soft: Mask, edges: Mask
+    def soft(self, analysis: Analysis, backdrop: F32, soft: Mask) -> Mask:
+        return guided_soft(analysis, backdrop, soft, self.reading)
+
+    def cast(
+        self, analysis: Analysis, backdrop: F32, soft: Mask, foreground: Mask, edges: Mask
     ) -> list[Element]:
-        near = dilate(soft, _REACH)
-
-        def contact(drawing: Element) -> int:
-            return int(np.count_nonzero(near[drawing.bounds.slices] & (drawing.alpha > 0.5)))
-
-        return sorted(self._parted(analysis, drawings, edges), key=contact, reverse=True)
+        drawings = find_drawings(analysis, backdrop, foreground)
+        casters = self._parted(analysis, drawings, edges)
+        return cast_shadows(analysis, backdrop, soft, casters, foreground, self.reading)
 
     def stacked(
         self,

@@ -1,0 +1,114 @@
+"""Pieces of a drawing joined until only borders are left between them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layerstudio.color import F32
+from layerstudio.pipelines.peel.reading import Mask
+
+Points = NDArray[np.intp]
+Pair = tuple[int, int]
+
+_MIN_BORDER = 0.5  # mean probability of a border along the contact of two drawings
+_MIN_PIECE = 0.004  # of the canvas
+_MIN_SHARE = 0.04  # of the drawing
+_MIN_ALONE = 0.15  # of the largest piece, for one that touches no other
+
+
+def joined(labels: NDArray[np.int32], body: Mask, border: F32, canvas: int) -> NDArray[np.int32]:
+    """Numbers (h, w) from 0 of the drawings that the pieces ``labels`` (h, w), from 1, make up.
+
+    The two with the least border along their contact are joined first, until what is left between
+    any two is border; then small pieces join the neighbour that they have least border with, and
+    those without neighbours, as an ear-ring, the largest. ``canvas`` is in pixels.
+    """
+    graph = _Graph(labels, body, border)
+    graph.join_while(lambda along, _: along < _MIN_BORDER)
+    least = max(_MIN_PIECE * canvas, _MIN_SHARE * np.count_nonzero(body))
+    graph.join_while(lambda _, smaller: smaller < least)
+    graph.collect(_MIN_ALONE)
+    _, numbers = np.unique(graph.roots(), return_inverse=True)
+    return np.asarray(numbers, np.int32)[labels - 1]
+
+
+def contacts(labels: NDArray[np.int32], body: Mask) -> dict[Pair, Points]:
+    """For each pair of numbers (h, w) that meet within ``body``, rows and columns of where."""
+    found: dict[Pair, list[Points]] = {}
+    inside = np.where(body, labels, -1)
+    for one, other in ((inside[:, :-1], inside[:, 1:]), (inside[:-1], inside[1:])):
+        rows, cols = np.nonzero((one != other) & (one >= 0) & (other >= 0))
+        a, b = one[rows, cols], other[rows, cols]
+        low, high = np.minimum(a, b), np.maximum(a, b)
+        for first, second in np.unique(np.stack([low, high], 1), axis=0):
+            hit = (low == first) & (high == second)
+            place = np.stack([rows[hit], cols[hit]])
+            found.setdefault((int(first), int(second)), []).append(place)
+    return {pair: np.concatenate(parts, axis=1) for pair, parts in sorted(found.items())}
+
+
+class _Graph:
+    """Pieces, numbered from 1, and the border along each contact of two."""
+
+    def __init__(self, labels: NDArray[np.int32], body: Mask, border: F32) -> None:
+        self._areas = np.bincount(labels[body], minlength=int(labels.max()) + 1)
+        self._root = np.arange(len(self._areas))
+        # For each piece and neighbour the sum of border along their contact, and its length.
+        self._along: list[dict[int, tuple[float, int]]] = [{} for _ in self._areas]
+        peak = cv2.dilate(border, np.ones((5, 5), np.uint8))
+        for (one, other), (rows, cols) in contacts(labels, body).items():
+            self._along[one][other] = float(peak[rows, cols].sum()), len(rows)
+            self._along[other][one] = self._along[one][other]
+
+    def join_while(self, wanted: Callable[[float, int], bool]) -> None:
+        """Join pairs, the least border first, of which ``wanted`` (mean border along the contact,
+        area of the smaller piece) holds."""
+        heap: list[tuple[float, int, int]] = []
+
+        def offer(one: int, other: int) -> None:
+            total, length = self._along[one][other]
+            mean, smaller = total / length, int(min(self._areas[one], self._areas[other]))
+            if wanted(mean, smaller):
+                heapq.heappush(heap, (mean, min(one, other), max(one, other)))
+
+        for one, neighbours in enumerate(self._along):
+            for other in neighbours:
+                if one < other:
+                    offer(one, other)
+        while heap:
+            mean, kept, gone = heapq.heappop(heap)
+            total, length = self._along[kept].get(gone, (np.inf, 1))
+            if total / length != mean:
+                continue  # joined already, or its contact has changed and stands further on
+            self._join(kept, gone)
+            for other in self._along[kept]:
+                offer(kept, other)
+
+    def _join(self, kept: int, gone: int) -> None:
+        self._areas[kept] += self._areas[gone]
+        self._areas[gone] = 0
+        self._root[self._root == gone] = kept
+        del self._along[kept][gone], self._along[gone][kept]
+        for other, (total, length) in self._along[gone].items():
+            more, longer = self._along[kept].get(other, (0.0, 0))
+            self._along[kept][other] = (total + more, length + longer)
+            self._along[other][kept] = self._along[kept][other]
+            del self._along[other][gone]
+        self._along[gone] = {}
+
+    def collect(self, share: float) -> None:
+        """Pieces without neighbours that have less than ``share`` of the largest one's area join
+        that one."""
+        largest = int(np.argmax(self._areas))
+        for label in np.flatnonzero(self._areas < share * self._areas[largest]):
+            if not self._along[label]:
+                self._root[self._root == label] = largest
+
+    def roots(self) -> NDArray[np.intp]:
+        """(n,): what each piece belongs to."""
+        return self._root[1:]
