@@ -25,7 +25,9 @@ from layerstudio.errors import LayerStudioError
 from training.peel_export import export, quality
 from training.peel_run import Run, Settings
 
-EMBEDDED = Path(__file__).resolve().parents[1] / "weights" / "embedded"
+_ROOT = Path(__file__).resolve().parents[1]
+EMBEDDED = _ROOT / "weights" / "embedded"
+PICTURES = _ROOT / "docs" / "images" / "peel"
 _LOOKS = 8  # rows of the log between two looks at the quality
 
 
@@ -41,7 +43,7 @@ def main() -> None:
             for step in run.train():
                 if step % (_LOOKS * options.every) == 0:
                     print(step, quality(run.average, count=2, assets=options.assets), flush=True)
-        export(run, EMBEDDED)
+        export(run, EMBEDDED, PICTURES)
     except LayerStudioError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
@@ -58,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", default=Settings.device)
     parser.add_argument("--assets", default=Settings.assets, metavar="best|pack|FILE.zip")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 leaves it to torch")
+    parser.add_argument("--remark", default="", help="what the card says of the run besides")
     parser.add_argument("--export", action="store_true", help="export only")
     return parser.parse_args()
 

@@ -14,10 +14,11 @@ from layerstudio.color import F32, U8
 from layerstudio.document import Layer
 from layerstudio.geometry import Bounds
 from layerstudio.models.peel_network import CELL, STRIDE, PeelNetwork, network_input
-from training.assets import assets_of
+from training.assets import Assets, assets_of
 from training.designs import BACKGROUNDS, make_design
 from training.peel_data import Example, truth_of
 from training.peel_run import LOG, Run
+from training.peel_sheet import worst
 
 _MEANING = {
     "drawn_plain": "what is drawn, on plain backgrounds: IoU",
@@ -73,8 +74,9 @@ def quality(network: PeelNetwork, *, count: int, assets: str = "best") -> dict[s
     return {name: round(sums[name] / max(1e-9, sums[f"{name}/"]), 4) for name in names}
 
 
-def export(run: Run, folder: Path) -> Path:
-    """Write ``peel.safetensors`` in half precision; settings and figures go into its header."""
+def export(run: Run, folder: Path, pictures: Path) -> Path:
+    """Write ``peel.safetensors`` in half precision, with settings and figures in its header, its
+    card, and ``failures.jpg`` among the ``pictures``."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "peel.safetensors"
     state: dict[str, Tensor] = {}
@@ -82,12 +84,13 @@ def export(run: Run, folder: Path) -> Path:
         value = value.detach().cpu()
         state[name] = (value.half() if value.is_floating_point() else value).contiguous()
     figures = quality(run.average, count=_MEASURED, assets=run.settings.assets)
-    settings = {k: v for k, v in vars(run.settings).items() if k not in ("out", "device")}
+    settings = {k: v for k, v in vars(run.settings).items() if k not in ("out", "device", "remark")}
     about = {"recipe": "training/peel.py", "step": str(run.step)}
     about |= {"settings": json.dumps(settings), "quality": json.dumps(figures)}
     save_file(state, path, metadata=about)
     card = path.with_suffix(".md")
     card.write_text(_card(run, figures, path.stat().st_size), encoding="utf-8")
+    worst(pictures / "failures.jpg", assets_of(run.settings.assets))
     return path
 
 
@@ -108,10 +111,20 @@ def _card(run: Run, figures: dict[str, float], size: int) -> str:
         side=own.side,
         rate=own.rate,
         seed=own.seed,
+        remark=own.remark,
+        photographs=_photographs(assets_of(own.assets)),
         head=head,
         rule="---|" * (head.count("|") + 1),
         curve=curve,
     )
+
+
+def _photographs(assets: Assets) -> str:
+    """A line for each photograph that is trained on and is not the pack's: whose it is."""
+    if assets.more is None:
+        return "None."
+    credits = [(name, assets.more.credit(name)) for name in assets.more.names()]
+    return "\n".join(f"- {n}: {c.author}, {c.licence} (Debian {c.package})" for n, c in credits)
 
 
 def _read(network: PeelNetwork, rgb: U8) -> F32:

@@ -30,7 +30,7 @@ _CLIP = 1.0
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """``lanes`` are the independent streams of examples, one worker each; a run is the same only
-    with as many. ``pool`` is how many designs a stream keeps."""
+    with as many. ``pool`` is how many designs a stream keeps; ``remark`` goes into the card."""
 
     out: str
     steps: int = 3000
@@ -44,6 +44,7 @@ class Settings:
     every: int = 50
     device: str = "cpu"
     assets: str = "best"
+    remark: str = ""
 
 
 class _Steps(Dataset[dict[str, Tensor]]):

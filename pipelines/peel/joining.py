@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,23 +17,54 @@ from layerstudio.pipelines.peel.reading import Mask
 Points = NDArray[np.intp]
 Pair = tuple[int, int]
 
-_MIN_BORDER = 0.5  # mean probability of a border along the contact of two drawings
+# Of a contact's ``features``: above 0 it parts two drawings. By training/peel_joining.py.
+_WEIGHTS = (0.0, 1.0, 0.0)
+_FLOOR = 0.01  # of a probability in a logarithm
 _MIN_PIECE = 0.004  # of the canvas
 _MIN_SHARE = 0.04  # of the drawing
 _MIN_ALONE = 0.15  # of the largest piece, for one that touches no other
 
 
+@dataclass(frozen=True)
+class Contact:
+    """Where two pieces meet: the ``border`` summed along its ``length`` in pixels, and the area of
+    the ``smaller`` piece."""
+
+    border: float
+    length: int
+    smaller: int
+
+    def features(self) -> tuple[float, float, float]:
+        """1, the log odds of a border, and how wide the contact is for the smaller piece: things
+        that touch often do so at a narrow place."""
+        mean = self.border / self.length
+        odds = math.log((mean + _FLOOR) / (1 - mean + _FLOOR))
+        return 1.0, odds, math.log(self.length / math.sqrt(max(1, self.smaller)))
+
+    def doubt(self) -> float:
+        """Log odds that it parts two drawings."""
+        return sum(weight * value for weight, value in zip(_WEIGHTS, self.features(), strict=True))
+
+
+def measured(border: F32, place: Points, smaller: int) -> Contact:
+    """The contact at ``place`` (2, n), of pieces of which one has ``smaller`` pixels; ``border``
+    (h, w) may lie a little beside it."""
+    rows, cols = place
+    peak = cv2.dilate(border, np.ones((5, 5), np.uint8))
+    return Contact(float(peak[rows, cols].sum()), len(rows), smaller)
+
+
 def joined(labels: NDArray[np.int32], body: Mask, border: F32, canvas: int) -> NDArray[np.int32]:
     """Numbers (h, w) from 0 of the drawings that the pieces ``labels`` (h, w), from 1, make up.
 
-    The two with the least border along their contact are joined first, until what is left between
-    any two is border; then small pieces join the neighbour that they have least border with, and
-    those without neighbours, as an ear-ring, the largest. ``canvas`` is in pixels.
+    The two that are most surely one are joined first, until any two that are left are rather two;
+    then small pieces join the neighbour that they are most likely one with, and those without
+    neighbours, as an ear-ring, the largest. ``canvas`` is in pixels.
     """
     graph = _Graph(labels, body, border)
-    graph.join_while(lambda along, _: along < _MIN_BORDER)
+    graph.join_while(lambda contact: contact.doubt() < 0)
     least = max(_MIN_PIECE * canvas, _MIN_SHARE * np.count_nonzero(body))
-    graph.join_while(lambda _, smaller: smaller < least)
+    graph.join_while(lambda contact: contact.smaller < least)
     graph.collect(_MIN_ALONE)
     _, numbers = np.unique(graph.roots(), return_inverse=True)
     return np.asarray(numbers, np.int32)[labels - 1]
@@ -65,26 +98,27 @@ class _Graph:
             self._along[one][other] = float(peak[rows, cols].sum()), len(rows)
             self._along[other][one] = self._along[one][other]
 
-    def join_while(self, wanted: Callable[[float, int], bool]) -> None:
-        """Join pairs, the least border first, of which ``wanted`` (mean border along the contact,
-        area of the smaller piece) holds."""
+    def _contact(self, one: int, other: int) -> Contact:
+        total, length = self._along[one][other]
+        return Contact(total, length, int(min(self._areas[one], self._areas[other])))
+
+    def join_while(self, wanted: Callable[[Contact], bool]) -> None:
+        """Join pairs of which ``wanted`` holds, those that are most surely one first."""
         heap: list[tuple[float, int, int]] = []
 
         def offer(one: int, other: int) -> None:
-            total, length = self._along[one][other]
-            mean, smaller = total / length, int(min(self._areas[one], self._areas[other]))
-            if wanted(mean, smaller):
-                heapq.heappush(heap, (mean, min(one, other), max(one, other)))
+            contact = self._contact(one, other)
+            if wanted(contact):
+                heapq.heappush(heap, (contact.doubt(), min(one, other), max(one, other)))
 
         for one, neighbours in enumerate(self._along):
             for other in neighbours:
                 if one < other:
                     offer(one, other)
         while heap:
-            mean, kept, gone = heapq.heappop(heap)
-            total, length = self._along[kept].get(gone, (np.inf, 1))
-            if total / length != mean:
-                continue  # joined already, or its contact has changed and stands further on
+            doubt, kept, gone = heapq.heappop(heap)
+            if gone not in self._along[kept] or self._contact(kept, gone).doubt() != doubt:
+                continue  # joined already, or changed since and offered anew
             self._join(kept, gone)
             for other in self._along[kept]:
                 offer(kept, other)

@@ -36,7 +36,7 @@ def parted(analysis: Analysis, drawing: Element, reading: Reading, edges: Mask) 
     if not (border > _CUT).any():
         return [drawing]
     scale = max(1.0, analysis.extent.pixel_count**0.5 / _SIDE_OF_RADII)
-    labels = _pieces(body, border, scale)
+    labels = pieces_of(body, border, scale)
     labels = joined(labels, body, border, analysis.extent.pixel_count)
     count = int(labels.max(initial=0)) + 1
     if count < 2:
@@ -51,7 +51,7 @@ def parted(analysis: Analysis, drawing: Element, reading: Reading, edges: Mask) 
     return made[::-1]
 
 
-def _pieces(body: Mask, border: F32, scale: float) -> NDArray[np.int32]:
+def pieces_of(body: Mask, border: F32, scale: float) -> NDArray[np.int32]:
     """(h, w): a body parted along borders, and across the gaps in them at its narrow places; far
     more pieces than drawings. Numbered from 1.
 
