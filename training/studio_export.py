@@ -1,4 +1,4 @@
-"""The embedded file of ``studio``, its contact sheet and its card."""
+"""The embedded file of ``studio``, its pictures and its card."""
 
 from __future__ import annotations
 
@@ -8,27 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from layerstudio.color import to_u8
-from layerstudio.composite import composite
-from layerstudio.document import Role
 from layerstudio.pipelines.studio.model import read, written
+from training.studio_apart import apart_quality, badness, taken_apart
 from training.studio_captions import HELD_BACK
 from training.studio_card import card
-from training.studio_quality import Shown, codec_quality, shown, task_quality
+from training.studio_quality import Shown, codec_quality, shown
 from training.studio_run import Run
+from training.studio_sheets import caption_sheet, failure_sheet, poster_sheet
 
 _SEED = 100
-_COLUMNS, _CELL, _SMALL, _LABEL = 3, 192, 64, 14  # of the contact sheet; pixels
-_GREY = (128, 128, 128)
+_SHOWN, _WORST = 12, 6  # posters taken apart, of the sheet and of that of failures
 
 
 def export(
-    run: Run, folder: Path, pictures: Path, captions: Sequence[str] = HELD_BACK, posters: int = 16
+    run: Run, folder: Path, pictures: Path, captions: Sequence[str] = HELD_BACK, posters: int = 32
 ) -> Path:
-    """Write ``studio.safetensors`` and ``studio.md`` into ``folder`` and the contact sheet into
+    """Write ``studio.safetensors`` and ``studio.md`` into ``folder`` and the sheets into
     ``pictures``. All is measured on the file as it was written, in half precision."""
     for place in (folder, pictures):
         place.mkdir(parents=True, exist_ok=True)
@@ -36,38 +33,21 @@ def export(
     about = {"recipe": "training/studio.py", "step": str(run.network.step)}
     tensors, header = written(run.model(), about)
     save_file(tensors, path, metadata=header)
-    model = read(path)
-    made = shown(model, run.stock.drawings, captions, _SEED)
-    sheet(made).save(pictures / "captions.jpg", quality=85)
+    model, drawings = read(path), run.stock.drawings
+    made = shown(model, drawings, captions, _SEED)
+    apart = taken_apart(model, drawings, count=posters, seed=_SEED)
     figures = {**codec_quality(model.codec, run.assets), **_of_captions(made)}
-    figures |= task_quality(model, run.stock.drawings, count=posters, seed=_SEED)
+    figures |= apart_quality(apart, drawings)
+    caption_sheet(made).save(pictures / "captions.jpg", quality=85)
+    poster_sheet(apart[:_SHOWN], 2).save(pictures / "posters.jpg", quality=85)
+    worst = sorted(apart, key=lambda one: badness(one, drawings))[-_WORST:]
+    missed = [one for one in made if not all(one.hits)]
+    failure_sheet(missed, worst).save(pictures / "failures.jpg", quality=85)
     tensors, header = written(replace(run.model(), quality=figures), about)
     save_file(tensors, path, metadata=header)
     print(json.dumps(figures))
     (folder / "studio.md").write_text(card(run, model, figures, path.stat().st_size), "utf-8")
     return path
-
-
-def sheet(made: Sequence[Shown]) -> Image.Image:
-    """Each caption's picture, and beside it its layers by themselves; what was not recognised is
-    framed."""
-    width, height = _CELL + _SMALL, _CELL + _LABEL
-    rows = -(-len(made) // _COLUMNS)
-    page = Image.new("RGB", (_COLUMNS * (width + 6), rows * height), "white")
-    draw = ImageDraw.Draw(page)
-    for index, one in enumerate(made):
-        left, top = index % _COLUMNS * (width + 6), index // _COLUMNS * height
-        whole = to_u8(composite(one.document))[..., :3]
-        page.paste(Image.fromarray(np.ascontiguousarray(whole)).resize((_CELL, _CELL)), (left, top))
-        layers = [layer for layer in one.document.layers if layer.role is not Role.BACKGROUND]
-        for place, (layer, hit) in enumerate(zip(layers, one.hits, strict=True)):
-            x, y = left + _CELL, top + place * _SMALL
-            own = Image.fromarray(layer.pixels, "RGBA")
-            own.thumbnail((_SMALL - 4, _SMALL - 4))
-            draw.rectangle((x, y, x + _SMALL - 1, y + _SMALL - 1), _GREY, None if hit else "red")
-            page.paste(own, (x + 2, y + 2), own)
-        draw.text((left + 2, top + _CELL + 1), one.caption[:60], "black")
-    return page
 
 
 def _of_captions(made: Sequence[Shown]) -> dict[str, float]:

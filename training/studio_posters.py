@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from layerstudio.color import to_float
-from layerstudio.models.studio_network import BACKGROUND, FIRST, SIDE, Place
+from layerstudio.models.studio_network import BACKGROUND, FIRST, SIDE, VIEWS, Place
 from layerstudio.pipelines.studio.model import ground_word, variant_word
 from training.studio_scenes import Backdrop, Box, Floats, Scene, Stock, opaque, scaled_to
 
@@ -29,8 +29,8 @@ _STRANGE = 0.3  # share of the things of pictures that have no name
 
 @dataclass(frozen=True, eq=False)
 class Poster:
-    """A document to learn from: its layers' places, their true tokens (n, values), and those of
-    what a picture shows there, zeros where nothing is seen."""
+    """A document to learn from: its layers' places, their true tokens (n, values), and the views
+    of a picture there (n, VIEWS, values), zeros where nothing is seen."""
 
     places: tuple[Place, ...]
     tokens: Tensor
@@ -75,10 +75,9 @@ def _from_picture(stock: Stock, scene: Scene, rng: np.random.Generator) -> list[
         _ground_layer(stock, scene.backdrop, named),
         *_thing_layers(stock, scene.things, rng, named),
     ]
-    seen = [stock.tokens(opaque(scene.flat)[None])[0], *stock.seen_things(scene)]
     return [
         replace(layer, place=replace(layer.place, seen=True), seen=own)
-        for layer, own in zip(layers, seen, strict=True)
+        for layer, own in zip(layers, stock.views(scene), strict=True)
     ]
 
 
@@ -93,7 +92,7 @@ def _plate(
         np.maximum(part, _hole(scaled_to(stock.pixels[number], side)[..., 3], rng), out=part)
     shown = plate_of(backdrop, holes)
     place = replace(layer.place, seen=True)
-    return _Layer(place, layer.tokens, stock.tokens(shown[None])[0])
+    return _Layer(place, layer.tokens, stock.plate_views(shown))
 
 
 def plate_of(backdrop: Backdrop, holes: Floats) -> Floats:
@@ -112,7 +111,7 @@ def _hole(alpha: Floats, rng: np.random.Generator) -> Floats:
         rows, columns = np.mgrid[:size, :size] + 0.5 - size / 2
         return (np.hypot(rows, columns) < size / 2).astype(np.float32)
     around = np.ones([2 * int(rng.integers(1, 6)) + 1] * 2, np.uint8)
-    return cv2.dilate((alpha > 0).astype(np.float32), around)
+    return np.asarray(cv2.dilate((alpha > 0).astype(np.float32), around), np.float32)
 
 
 def _from_layers(
@@ -159,9 +158,13 @@ def _thing_layers(
 
 
 def _joined(layers: Sequence[_Layer]) -> Poster:
-    seen = [torch.zeros_like(x.tokens) if x.seen is None else x.seen for x in layers]
+    seen = [_nothing(x.tokens) if x.seen is None else x.seen for x in layers]
     return Poster(
         tuple(layer.place for layer in layers),
         torch.cat([layer.tokens for layer in layers]),
         torch.cat(seen),
     )
+
+
+def _nothing(tokens: Tensor) -> Tensor:
+    return tokens.new_zeros(len(tokens), VIEWS, tokens.shape[1])

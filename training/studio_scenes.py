@@ -1,4 +1,4 @@
-"""Posters of known things as pictures and as tokens: what ``studio`` learns from and is tested on."""
+"""Posters as pictures and as tokens: what ``studio`` learns from and is tested on."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from layerstudio.color import U8, to_float, to_u8
 from layerstudio.models.studio_codec import StudioCodec, on_grey, tokens_of
 from layerstudio.models.studio_network import PATCH, SIDE
 from layerstudio.pipelines.studio.model import Vocabulary
+from layerstudio.pipelines.studio.pixels import guess
 from training.studio_captions import is_held_back
 from training.studio_grounds import COLOURS, GROUNDS, SCENES, Floats, ground
 from training.studio_sprites import SIDE as THING_SIDE
@@ -98,9 +99,7 @@ class Stock:
             found.append((int(rng.choice(own)), (left, top, side)))
         return tuple(found)
 
-    def scene(
-        self, backdrop: Backdrop, things: tuple[tuple[int, Box], ...]
-    ) -> Scene:
+    def scene(self, backdrop: Backdrop, things: tuple[tuple[int, Box], ...]) -> Scene:
         flat = to_float(backdrop.pixels)
         for number, box in things:
             put(flat, self.pixels[number], box)
@@ -113,11 +112,21 @@ class Stock:
             latents = self._codec.encode(on_grey(own).to(self._codec.mean.device))
             return tokens_of(latents.float(), PATCH).clone()
 
-    def seen_things(self, scene: Scene) -> list[Tensor]:
-        """What the picture shows in each thing's box, (16, values) each."""
-        if not scene.things:
-            return []
-        return list(self.tokens(np.stack([window(scene.flat, box) for _, box in scene.things])))
+    def views(self, scene: Scene) -> list[Tensor]:
+        """Of the background and of each thing, what is seen in its place: (n, VIEWS, values)."""
+        clear = opaque(scene.flat)
+        for _, (left, top, side) in scene.things:
+            clear[top : top + side, left : left + side, 3] = 0
+        both = np.stack([opaque(scene.flat), guess(clear)])
+        found = [self.tokens(both).movedim(0, 1)]
+        for _, box in scene.things:
+            parts = np.stack([window(picture[..., :3], box) for picture in both])
+            found.append(self.tokens(parts).movedim(0, 1))
+        return found
+
+    def plate_views(self, plate: Floats) -> Tensor:
+        """Of a background (SIDE, SIDE, 4) with clear holes, what is seen: (64, VIEWS, values)."""
+        return self.tokens(np.stack([plate, guess(plate.astype(np.float32))])).movedim(0, 1)
 
 
 def opaque(colour: Floats) -> Floats:
@@ -149,4 +158,4 @@ def scaled_to(pixels: U8, side: int) -> Floats:
     """Straight (h, h, 4) to (side, side, 4), premultiplied, in [0, 1]."""
     own = to_float(np.ascontiguousarray(pixels))
     own[..., :3] *= own[..., 3:]
-    return cv2.resize(own, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(own, (side, side), interpolation=cv2.INTER_AREA), np.float32)

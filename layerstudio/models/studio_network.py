@@ -8,9 +8,10 @@ their mean is an input of its tokens. The network predicts the layers themselves
 (Li and He 2025, arXiv:2511.13720), since a token holds more values than it is wide.
 
 And a picture to be taken apart is no layer of the sequence (as in MRT, arXiv:2605.27235): each
-token is given what the picture shows in its own square, so nothing has to be moved or scaled by
-attention, and says for each latent pixel how much of that is its layer's own. What is plainly to be
-seen passes by the network's width; edges, alpha and hidden parts are made up.
+token is given two views of its own square, so nothing has to be moved or scaled by attention: what
+the picture shows there, and what it would show without things by a smooth fill. It says for each
+latent pixel how much of either is its layer's own. What is plainly to be seen passes by the
+network's width; edges, alpha and hidden parts are made up.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _CELLS_KNOWN = CANVAS_CELLS**2 + CELLS**2  # of the background, of a foreground
 # A token's many values of noise would drown the few that say which cell it is, what lies over it,
 # and its words.
 _CELL_GAIN, _WORD_GAIN, _COVER_GAIN = 16.0, 4.0, 4.0
+VIEWS = 2  # of what is seen: the picture, and its fill
 _GATE_BIAS = -1.0  # little of what is seen passes at first
 _LEAST_LEVEL = 0.05  # below it a velocity from a prediction would be mostly its error
 
@@ -109,7 +111,7 @@ class StudioNetwork(nn.Module):
             nn.Linear(2 * size.text_width, size.text_width),
         )
         self.transformer = MultiLayerTransformer(
-            in_channels=2 * self.values + PATCH**2 + 1 + _CELLS_KNOWN + size.text_width,
+            in_channels=(1 + VIEWS) * self.values + PATCH**2 + 1 + _CELLS_KNOWN + size.text_width,
             num_layers=size.double_blocks,
             num_single_layers=size.single_blocks,
             attention_head_dim=size.head_dim,
@@ -122,13 +124,13 @@ class StudioNetwork(nn.Module):
             clean_tokens=True,
         )
         width = size.heads * size.head_dim
-        self.transformer.proj_out = nn.Linear(width, self.values + PATCH**2)  # a layer, and gates
+        self.transformer.proj_out = nn.Linear(width, self.values + VIEWS * PATCH**2)  # and gates
         self._start_silent()
 
     def forward(self, tokens: Tensor, seen: Tensor, levels: Tensor, sheet: Sheet) -> Tensor:
         """Noisy ``tokens`` (n, values), clean where given, at the documents' noise ``levels``
         (documents,) in [0, 1], to the layers that they come from (n, values). ``seen``
-        (n, values) is what a picture shows there, zeros where nothing is seen."""
+        (n, VIEWS, values) are the views of a picture, zeros where nothing is seen."""
         read = self.words(sheet.words)
         read = read + self.reader(read)
         pooled = _means(read, sheet.word_documents, len(levels))
@@ -139,11 +141,12 @@ class StudioNetwork(nn.Module):
         conditions = Conditions(torch.cat([read, numbers], dim=1)[None], pooled, levels)
         cells = F.one_hot(sheet.cells, _CELLS_KNOWN).to(read.dtype)
         over = torch.cat([sheet.covered, sheet.seen[:, None].to(read.dtype)], dim=1)
-        parts = [tokens, seen, _COVER_GAIN * over, _CELL_GAIN * cells, _WORD_GAIN * own]
+        parts = [tokens, seen.flatten(1), _COVER_GAIN * over, _CELL_GAIN * cells, _WORD_GAIN * own]
         found = self.transformer(torch.cat(parts, dim=1)[None], sheet.packing, conditions)[0]
-        made, gates = found.split([self.values, PATCH**2], dim=1)
+        made, gates = found.split([self.values, VIEWS * PATCH**2], dim=1)
+        open_by = torch.sigmoid(gates).unflatten(1, (VIEWS, PATCH**2))
         # Values of a token are ordered (channel, pixel).
-        return made + torch.sigmoid(gates).repeat(1, self.size.channels) * seen
+        return made + (open_by.repeat(1, 1, self.size.channels) * seen).sum(1)
 
     def _start_silent(self) -> None:
         """Blocks start as the identity (adaLN-Zero, Peebles and Xie 2023, arXiv:2212.09748)."""

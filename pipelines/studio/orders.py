@@ -8,10 +8,9 @@ from random import Random
 
 from torch import Tensor
 
-from layerstudio.color import Pixels
 from layerstudio.document import Document, Layer, Role
 from layerstudio.generate_request import GenerateRequest
-from layerstudio.geometry import Bounds, Extent
+from layerstudio.geometry import Bounds
 from layerstudio.models.studio_codec import on_grey
 from layerstudio.models.studio_network import BACKGROUND, FIRST, SIDE, Place
 from layerstudio.picture import Picture
@@ -23,10 +22,10 @@ from layerstudio.pipelines.studio.pixels import canvas_square, on_canvas, square
 from layerstudio.pipelines.studio.placing import boxes_of, square_in
 from layerstudio.pipelines.studio.reading import MOST_THINGS, Thing, Wish, read_prompt, wish_of
 from layerstudio.pipelines.studio.sampling import Order, encoded
+from layerstudio.pipelines.studio.seeing import THING_SIDE, views
 from layerstudio.progress import CancelToken, ignore_progress
 from layerstudio.requests import DecomposeRequest
 
-THING_SIDE = SIDE // 2
 _GROUNDS_AT_WILL = ("plain", "gradient", "dots")
 _ENOUGH = 0.5  # share of things that are recognised in pictures
 _HARDLY = (
@@ -106,7 +105,6 @@ def taken_apart(
     chance = Random(request.seed)
     ground = _background_words(request.background or "", model.vocabulary)
     places = [Place(BACKGROUND, words=ground, seen=True)]
-    seen = {BACKGROUND: _whole(model, picture.pixels, extent)}
     boxes: dict[int, Bounds] = {}
     for layer, box in enumerate(found, FIRST):
         boxes[layer] = square_in(box.clamped(extent), extent)
@@ -114,10 +112,8 @@ def taken_apart(
         thing = wish.things[0] if wish.things else Thing("")
         words, _, _ = _thing_words(thing, model.vocabulary, chance)
         places.append(Place(layer, on_canvas(boxes[layer], extent), words, seen=True))
-        shown = square_of(picture.pixels, Bounds.full(extent), boxes[layer], THING_SIDE)
-        seen[layer] = encoded(model, on_grey(shown[None])[0])
     return Wanted(
-        Order(tuple(places), {}, request.seed, seen),
+        Order(tuple(places), {}, request.seed, views(model, picture.pixels, extent, boxes)),
         boxes,
         {BACKGROUND: "Background", **dict(zip(boxes, _titled(names), strict=True))},
         {},
@@ -129,8 +125,8 @@ def filled(model: StudioModel, request: GenerateRequest, picture: Picture) -> Wa
     """A plate with clear holes, of which the background is made."""
     assert request.seed is not None
     words = _background_words(request.background or request.prompt, model.vocabulary)
-    seen = {BACKGROUND: _whole(model, picture.pixels, picture.extent)}
-    order = Order((Place(BACKGROUND, words=words, seen=True),), {}, request.seed, seen)
+    place = Place(BACKGROUND, words=words, seen=True)
+    order = Order((place,), {}, request.seed, views(model, picture.pixels, picture.extent, {}))
     return Wanted(order, {}, {BACKGROUND: "Filled"}, {})
 
 
@@ -218,12 +214,6 @@ def _titled(names: list[str]) -> list[str]:
         number = f" {names[: index + 1].count(name)}" if names.count(name) > 1 else ""
         titles.append(f"{name[:1].upper()}{name[1:]}{number}")
     return titles
-
-
-def _whole(model: StudioModel, pixels: Pixels, extent: Extent) -> Tensor:
-    """A picture's square as tokens; beyond its edges it is clear."""
-    shown = square_of(pixels, Bounds.full(extent), canvas_square(extent), SIDE)
-    return encoded(model, on_grey(shown[None])[0])
 
 
 def _found(picture: Picture, seed: int, cancel: CancelToken) -> list[Layer]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from layerstudio.color import F32, U8, Pixels, premultiply, to_float, to_u8, unpremultiply
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.models.studio_network import SIDE
+from layerstudio.ops.pyramid_fill import pyramid_fill
 
 _CLEAR, _OPAQUE = 0.08, 0.92  # alpha beyond these is the decoder's unrest
 
@@ -52,6 +53,12 @@ def square_of(pixels: Pixels, bounds: Bounds, box: Bounds, side: int) -> Tensor:
     return torch.from_numpy(_resized(to_float(canvas), side)).movedim(-1, 0).contiguous()
 
 
+def guess(straight: F32) -> F32:
+    """What (h, w, 4) in [0, 1] would show where it is clear, by a smooth fill; opaque."""
+    filled = pyramid_fill(np.ascontiguousarray(straight, np.float32))
+    return np.dstack([filled, np.ones_like(filled[..., :1])])
+
+
 def _pixels(straight: Tensor) -> F32:
     return straight.float().cpu().movedim(0, -1).numpy()
 
@@ -62,5 +69,7 @@ def _resized(straight: np.ndarray, side: int) -> F32:
     if own.shape[0] != side:
         smaller = side < own.shape[0]
         how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-        own = cv2.resize(own, (side, side), interpolation=how).clip(0, 1)
-    return unpremultiply(own.astype(np.float32)).clip(0, 1)
+        own = np.asarray(cv2.resize(own, (side, side), interpolation=how), np.float32)
+    own[..., 3] = own[..., 3].clip(min=0)
+    # Both overshoot at edges alike: colour must be divided by alpha before either is clipped.
+    return unpremultiply(own).clip(0, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from layerstudio.color import U8, to_u8
+from layerstudio.color import U8, to_float, to_u8
 from layerstudio.composite import composite
 from layerstudio.document import Document, Layer, Provenance, Role
 from layerstudio.generate_request import GenerateRequest, InputRole
@@ -24,6 +24,7 @@ from layerstudio.pipelines.studio.model import StudioModel, device_of, read
 from layerstudio.pipelines.studio.orders import Wanted, designed, edited, filled, taken_apart
 from layerstudio.pipelines.studio.pixels import ground_pixels, thing_pixels
 from layerstudio.pipelines.studio.sampling import decoded, sampled, split
+from layerstudio.pipelines.studio.settling import corrected, settled
 from layerstudio.progress import CancelToken, Progress, ProgressCallback
 
 _LOADED, _SAMPLED = 0.05, 0.95  # shares of one document's run
@@ -111,7 +112,9 @@ def _ordered(
 
         return wanted, in_its_place
     if request.mode == "picture":
-        return taken_apart(model, request, pictures["image"], cancel), _stacked(extent)
+        picture = pictures["image"]
+        wanted = taken_apart(model, request, picture, cancel)
+        return wanted, lambda made: settled(picture, made)
     if request.mode == "plate":
         plate = pictures["background"]
         return filled(model, request, plate), lambda made: _plated(plate, made[BACKGROUND])
@@ -123,9 +126,15 @@ def _stacked(extent: Extent) -> Finish:
 
 
 def _plated(plate: Picture, made: Layer) -> Document:
-    """What was there stays as it is; what was made shows through its holes."""
+    """What was there stays as it is; what was made shows through its holes, and meets their
+    edges."""
     pixels = np.asarray(plate.pixels, np.uint8)
     given = layer_of("Plate", pixels, Role.BACKGROUND)
+    known = pixels[..., 3] == 255
+    if known.any():
+        shown, own = to_float(pixels)[..., :3], to_float(made.pixels)
+        own[..., :3] = corrected(own[..., :3], shown, known)
+        made = replace(made, pixels=to_u8(own))
     return Document(plate.extent, (made, given))
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from layerstudio.models.studio_codec import latents_of, straight, tokens_of
-from layerstudio.models.studio_network import PATCH, Place, velocity
+from layerstudio.models.studio_network import PATCH, VIEWS, Place, velocity
 from layerstudio.pipelines.steps import check_finite
 from layerstudio.pipelines.studio.model import StudioModel
 
@@ -23,7 +23,7 @@ AfterStep = Callable[[Tensor, int, int], None]  # predicted tokens (n, v), steps
 @dataclass(frozen=True, eq=False)
 class Order:
     """One document to sample. ``given`` are the tokens (cells², values) of the places that are,
-    ``seen`` those of what a picture shows in the places of which it is known."""
+    ``seen`` the views (cells², VIEWS, values) of a picture in the places of which it is known."""
 
     places: tuple[Place, ...]
     given: Mapping[int, Tensor]
@@ -51,8 +51,8 @@ def sampled(
     bare = network.lay_out([[replace(place, words=()) for place in order.places]])
     if not any(place.words for place in order.places):
         guidance = 1.0
-    clean = _laid_out(order.places, order.given, network.values).to(device)
-    shown = _laid_out(order.places, order.seen, network.values).to(device)
+    clean = _laid_out(order.places, order.given, (network.values,)).to(device)
+    shown = _laid_out(order.places, order.seen, (VIEWS, network.values)).to(device)
     generator = torch.Generator().manual_seed(order.seed)
     tokens = torch.randn(clean.shape, generator=generator).to(device)
     levels = _levels(steps)
@@ -97,10 +97,12 @@ def _levels(steps: int) -> list[float]:
     return [_SHIFT * level / (1 + (_SHIFT - 1) * level) for level in even]
 
 
-def _laid_out(places: Sequence[Place], known: Mapping[int, Tensor], values: int) -> Tensor:
-    """(n, values): the tokens of the layers that are known, zeros for the others."""
+def _laid_out(
+    places: Sequence[Place], known: Mapping[int, Tensor], shape: tuple[int, ...]
+) -> Tensor:
+    """(n, *shape): the tokens of the layers that are known, zeros for the others."""
     parts = [
-        known[place.layer].cpu() if place.layer in known else torch.zeros(place.cells**2, values)
+        known[place.layer].cpu() if place.layer in known else torch.zeros(place.cells**2, *shape)
         for place in places
     ]
     return torch.cat(parts)

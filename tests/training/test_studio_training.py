@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from safetensors import safe_open
 from layerstudio.color import U8, to_float
 from layerstudio.errors import InvalidRequest
 from layerstudio.models.studio_codec import StudioCodec, latents_of, on_grey, straight, tokens_of
-from layerstudio.models.studio_network import PATCH, SIDE
+from layerstudio.models.studio_network import PATCH, SIDE, VIEWS
 from layerstudio.pipelines.studio.model import read
 from layerstudio.pipelines.studio.reading import read_prompt
 from training.assets import Assets, PackedSprites
@@ -22,16 +23,16 @@ from training.splits import split_of
 from training.studio_captions import HELD_BACK, held_back_sets, is_held_back
 from training.studio_export import export
 from training.studio_grounds import COLOURS, GROUNDS, ground
-from training.studio_loop import Pace
-from training.studio_quality import nearest
 from training.studio_lesson import costs
-from training.studio_posters import poster
+from training.studio_loop import Pace
+from training.studio_posters import plate_of, poster
+from training.studio_quality import nearest
 from training.studio_run import Run, Scale, Settings
-from training.studio_scenes import Stock
+from training.studio_scenes import Stock, opaque
 from training.studio_sprites import drawings, listed_files, squared, strangers, turned
 
 FILES = ("an_apple_01.svg", "baloon1_01.svg", "lemon.svg", "gift04.svg", "gift05.svg")
-OTHERS = ("tree_of_nobody.svg", "cat_of_nobody.svg", "cup_of_nobody.svg", "hat_of_nobody.svg")
+OTHERS = ("tree_of_nobody.svg", "cat_of_nobody.svg", "boat_of_nobody.svg", "lamp_of_nobody.svg")
 
 
 class _Drawn:
@@ -133,21 +134,37 @@ def test_posters_are_of_three_tasks_and_make_something(stock: Stock) -> None:
     assert tasks == {"made", "seen", "plate", "given-made"}
 
 
-def test_what_is_seen_of_a_thing_is_the_thing_where_nothing_lies_over_it(stock: Stock) -> None:
+def test_a_thing_is_seen_as_it_is_where_nothing_lies_over_it(stock: Stock) -> None:
     rng = np.random.default_rng(4)
     side = stock.pixels[0].shape[0]
     scene = stock.scene(stock.backdrops[1], ((2, (3, 5, side)), (0, (90, 60, 100))))
-    seen = stock.seen_things(scene)
+    ground, own, above = stock.views(scene)
+    assert ground.shape == (64, VIEWS, own.shape[2]) and own.shape == above.shape
     plain = to_float(stock.backdrops[1].pixels)
-    own = to_float(stock.pixels[2])
+    sprite = to_float(stock.pixels[2])
     expected = plain[5 : 5 + side, 3 : 3 + side]
-    expected = expected + (own[..., :3] - expected) * own[..., 3:]
-    opaque = np.dstack([expected, np.ones_like(expected[..., :1])])
-    alone = stock.tokens(opaque[None])[0]
-    assert len(seen) == 2 and not torch.allclose(seen[0], alone, atol=1e-3)
+    expected = expected + (sprite[..., :3] - expected) * sprite[..., 3:]
+    alone = stock.tokens(opaque(expected)[None])[0]
     uncovered = torch.arange(16) % 4 < 2  # the other thing begins at column 90
-    assert torch.allclose(seen[0][uncovered], alone[uncovered], atol=1e-3)
+    assert torch.allclose(own[uncovered, 0], alone[uncovered], atol=1e-3)
+    assert not torch.allclose(own[:, 0], alone, atol=1e-3)
     assert all(0 <= v <= SIDE - box[2] for _, box in stock.random_things(rng, 3) for v in box[:2])
+
+
+def test_behind_things_a_plain_ground_is_guessed(stock: Stock) -> None:
+    backdrop = stock.new_backdrop(np.random.default_rng(0))
+    plain = replace(backdrop, pixels=np.full_like(backdrop.pixels, (30, 200, 90)))
+    true = stock.tokens(opaque(to_float(plain.pixels))[None])[0]
+    ground, thing = stock.views(stock.scene(plain, ((1, (40, 50, 101)),)))
+    assert torch.allclose(ground[:, 1], true, atol=1e-3)
+    assert torch.allclose(thing[:, 1], true[:16], atol=1e-3)
+    holes = np.zeros((SIDE, SIDE), np.float32)
+    holes[10:90, 100:177] = 1
+    shown, filled = stock.plate_views(plate_of(plain, holes)).unbind(1)
+    assert torch.allclose(filled, true, atol=1e-3)
+    whole = torch.arange(64) % 8 < 3  # left of the hole
+    assert torch.allclose(shown[whole], true[whole], atol=1e-3)
+    assert not torch.allclose(shown, true, atol=0.1)
 
 
 def test_strangers_have_no_name_and_are_of_the_train_split(stock: Stock) -> None:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from tiny_studio import tiny_studio_file
 
+from layerstudio.color import to_float
+from layerstudio.composite import composite
 from layerstudio.document import Document, Role
 from layerstudio.errors import Cancelled, InvalidRequest, MismatchedWeights, MissingWeights
 from layerstudio.generate_request import GenerateRequest, InputPicture, InputRole
@@ -109,7 +111,9 @@ def test_progress_has_previews_and_a_run_can_be_cancelled() -> None:
 
 
 def test_a_picture_in_boxes() -> None:
-    picture = Picture(np.full((120, 201, 4), 200, np.uint8) | np.uint8(255) * (np.arange(4) == 3))
+    pixels = np.random.default_rng(2).integers(0, 256, (120, 201, 4), np.uint8)
+    pixels[..., 3] = 255
+    picture = Picture(pixels)
     request = GenerateRequest(
         inputs=(InputPicture(role="image"),),
         boxes=(Bounds(5, 5, 40, 60), Bounds(100, 30, 50, 50)),
@@ -118,6 +122,8 @@ def test_a_picture_in_boxes() -> None:
     (document,) = made(request, {"image": picture})
     assert [layer.name for layer in document.layers] == ["Background", "Layer 1", "Layer 2"]
     assert document.extent == picture.extent
+    off = np.abs(composite(document)[..., :3] - to_float(pixels)[..., :3])
+    assert off.max() <= 1.01 / 255
 
 
 def test_a_plate_keeps_what_it_has() -> None:
@@ -128,6 +134,8 @@ def test_a_plate_keeps_what_it_has() -> None:
     below, plate = document.layers
     assert np.array_equal(plate.pixels, pixels)
     assert below.pixels[..., 3].min() == 255
+    opaque = pixels[..., 3] == 255
+    assert np.array_equal(below.pixels[opaque], pixels[opaque])
 
 
 def test_one_layer_of_a_document_is_made_anew(tmp_path: Path) -> None:
