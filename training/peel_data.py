@@ -30,6 +30,7 @@ _BORDER = 3  # pixels of the window in which two owners meet
 _SIDE = 9  # pixels of the window in which one of two owners is the upper
 _PHOTOGRAPHS = 0.6  # share of examples
 _NEIGHBOURS = 0.5  # share of examples whose layers are moved, so that more of them touch
+_DRAWN_NEAR = 0.6  # share of objects that move towards another
 _JPEG = 0.3
 _LEAST_PART = 420  # pixels of the shorter side of a part of a photograph
 _FIRST = 48  # examples with which a pool begins
@@ -42,8 +43,9 @@ class Truth:
 
     ``kind`` uint8 indexes ``KINDS`` by the topmost solid layer; ``veil`` bool says that a
     translucent shape lies there, seen or under text; ``shadow`` in [0, 1] is the opacity of the
-    shadows that are seen; ``border`` bool, where two things other than text touch; ``upper`` bool
-    where the pixel near a border belongs to the upper one, and ``near`` where that is known;
+    shadows that are seen; ``border`` bool, where a drawing ends because a shape or another drawing
+    lies on it; ``upper`` bool where the pixel near two things that touch belongs to the upper one,
+    and ``near`` where that is known;
     ``lettered`` bool where text hides what touches.
     """
 
@@ -121,19 +123,26 @@ def truth_of(layers: list[Layer], window: Bounds) -> Truth:
                 lettered[view][solid] = False
                 veil[view][solid] = False
                 owner[view][solid] = index
-    border, upper, near = _borders(owner)
+    drawn = np.array([layer.role is Role.OBJECT for layer in layers])
+    border, upper, near = _borders(owner, drawn)
     return Truth(kind, veil, shadow, border, upper, near, lettered)
 
 
-def _borders(owner: U8) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Where owners touch, the upper side of that, and how far around it sides are known."""
+def _borders(
+    owner: U8, drawn: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where owners touch and the lower is ``drawn`` (n,), the upper side of all contacts, and how
+    far around them sides are known."""
     meets = np.zeros(owner.shape, np.uint8)
+    ends = np.zeros(owner.shape, np.uint8)
     for one, other, view in (
         (owner[:, 1:], owner[:, :-1], (slice(None), slice(1, None))),
         (owner[1:], owner[:-1], (slice(1, None), slice(None))),
     ):
-        meets[view] |= ((one != other) & (one > 0) & (other > 0)).astype(np.uint8)
-    border = cv2.dilate(meets, np.ones((_BORDER, _BORDER), np.uint8)) > 0
+        touching = (one != other) & (one > 0) & (other > 0)
+        meets[view] |= touching.astype(np.uint8)
+        ends[view] |= (touching & drawn[np.minimum(one, other)]).astype(np.uint8)
+    border = cv2.dilate(ends, np.ones((_BORDER, _BORDER), np.uint8)) > 0
     window = np.ones((_SIDE, _SIDE), np.uint8)
     highest = cv2.dilate(owner, window)
     near = (cv2.dilate(meets, window) > 0) & (owner > 0)
@@ -243,17 +252,29 @@ def _noisy(photograph: U8, rng: np.random.Generator) -> U8:
 
 
 def _moved(layers: list[Layer], extent: Extent, rng: np.random.Generator) -> list[Layer]:
-    """Shapes and objects moved about, each with the shadow right below it."""
+    """Shapes and objects moved about, each with the shadow right below it; objects often towards
+    the one before, so that they overlap."""
     moved = layers[:1]
     reach = 0.06 * min(extent)
-    shift = (0, 0)
-    for below, layer in itertools.pairwise(layers):
+    shift, last = (0, 0), None
+    for number, (below, layer) in enumerate(itertools.pairwise(layers), 1):
         if below.role is not Role.SHADOW:
-            dx, dy = (round(float(v)) for v in rng.normal(0, reach, 2))
-            shift = (dx, dy) if layer.role is not Role.TEXT else (0, 0)
+            dx, dy = rng.normal(0, reach, 2)
+            thing = layers[min(number + (layer.role is Role.SHADOW), len(layers) - 1)]
+            if thing.role is Role.OBJECT and last is not None and rng.random() < _DRAWN_NEAR:
+                share = rng.uniform(0.3, 0.85)
+                dx += share * (_middle(last)[0] - _middle(thing.bounds)[0])
+                dy += share * (_middle(last)[1] - _middle(thing.bounds)[1])
+            shift = (0, 0) if layer.role is Role.TEXT else (round(float(dx)), round(float(dy)))
         bounds = layer.bounds.moved(*shift)
+        if layer.role is Role.OBJECT:
+            last = bounds
         moved.append(Layer(layer.name, bounds, layer.pixels, role=layer.role))
     return moved
+
+
+def _middle(bounds: Bounds) -> tuple[float, float]:
+    return bounds.x + bounds.width / 2, bounds.y + bounds.height / 2
 
 
 def _composed(layers: list[Layer], window: Bounds, ground: U8 | None) -> U8:

@@ -17,6 +17,7 @@ from layerstudio.pipelines.flat.element import Element
 # Pieces closer than this share of the canvas's longest side belong to one drawing.
 _JOIN_SHARE = 0.006
 _MIN_AREA = 12
+_ROW_SHARE = 0.4  # of the lower height that things in one row share
 
 
 def find_drawings(analysis: Analysis, backdrop: F32, mask: NDArray[np.bool_]) -> list[Element]:
@@ -38,13 +39,17 @@ def in_reading_order(elements: Sequence[Element]) -> list[Element]:
     and this is the one in which people put them down and look for them."""
     rows: list[list[Element]] = []
     for element in sorted(elements, key=lambda item: (item.bounds.y, item.bounds.x)):
-        first = rows[-1][0].bounds if rows else None
-        middle = element.bounds.y + element.bounds.height / 2
-        if first is not None and middle < first.y + first.height:
+        if rows and _beside(rows[-1][0].bounds, element.bounds):
             rows[-1].append(element)
         else:
             rows.append([element])
     return [item for row in rows for item in sorted(row, key=lambda item: item.bounds.x)]
+
+
+def _beside(one: Bounds, other: Bounds) -> bool:
+    """Whether they share much of their height."""
+    common = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    return common >= _ROW_SHARE * min(one.height, other.height)
 
 
 def _drawing(analysis: Analysis, backdrop: F32, bounds: Bounds, own: NDArray[np.bool_]) -> Element:

@@ -45,6 +45,7 @@ _MIN_STICKER = 0.015  # of the canvas
 _MOST_STICKERS = 6
 _OUTLINE = 4  # pixels around drawn regions on a photograph where their outline may run
 _STRONG = 48  # levels from the plate that an outline is
+_COVERING = 0.98  # opacity
 _SLIVER = 0.6  # share of a piece that lies in panel edges when it is nothing but edge
 
 
@@ -161,6 +162,8 @@ def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
     soft = soft_darkness(analysis, scene.backdrop)
     if guide is not None:
         soft = guide.soft(analysis, scene.backdrop, soft)
+        if scene.plate is not None:
+            soft &= _on_panels(scene)  # those on the photograph itself are in its plate
     if not soft.any():
         return soft
     foreground = _foreground(scene, soft)
@@ -176,6 +179,15 @@ def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
             scene.cast.append(shadow)
             soft[shadow.bounds.slices] &= shadow.alpha <= 0
     return soft
+
+
+def _on_panels(scene: _Scene) -> NDArray[np.bool_]:
+    """Pixels (h, w) that an opaque panel covers."""
+    found = np.zeros(scene.analysis.extent.shape, bool)
+    for element in scene.elements:
+        if element.role is Role.SHAPE:
+            found[element.bounds.slices] |= element.alpha > _COVERING
+    return found
 
 
 def _foreground(scene: _Scene, soft: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -46,12 +46,16 @@ class Contact:
         return sum(weight * value for weight, value in zip(_WEIGHTS, self.features(), strict=True))
 
 
-def measured(border: F32, place: Points, smaller: int) -> Contact:
-    """The contact at ``place`` (2, n), of pieces of which one has ``smaller`` pixels; ``border``
-    (h, w) may lie a little beside it."""
+def widened(border: F32) -> F32:
+    """``border`` (h, w) reaching a little beyond itself, since it may lie beside a contact."""
+    return np.asarray(cv2.dilate(border, np.ones((5, 5), np.uint8)), np.float32)
+
+
+def measured(wide: F32, place: Points, smaller: int) -> Contact:
+    """The contact at ``place`` (2, n), of pieces of which one has ``smaller`` pixels; ``wide``
+    (h, w) is the ``widened`` border."""
     rows, cols = place
-    peak = cv2.dilate(border, np.ones((5, 5), np.uint8))
-    return Contact(float(peak[rows, cols].sum()), len(rows), smaller)
+    return Contact(float(wide[rows, cols].sum()), len(rows), smaller)
 
 
 def joined(labels: NDArray[np.int32], body: Mask, border: F32, canvas: int) -> NDArray[np.int32]:
@@ -93,9 +97,9 @@ class _Graph:
         self._root = np.arange(len(self._areas))
         # For each piece and neighbour the sum of border along their contact, and its length.
         self._along: list[dict[int, tuple[float, int]]] = [{} for _ in self._areas]
-        peak = cv2.dilate(border, np.ones((5, 5), np.uint8))
+        wide = widened(border)
         for (one, other), (rows, cols) in contacts(labels, body).items():
-            self._along[one][other] = float(peak[rows, cols].sum()), len(rows)
+            self._along[one][other] = float(wide[rows, cols].sum()), len(rows)
             self._along[other][one] = self._along[one][other]
 
     def _contact(self, one: int, other: int) -> Contact:

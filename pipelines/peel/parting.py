@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
+from layerstudio.geometry import Extent
 from layerstudio.ops.amodal import hidden_part
 from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.ops.order_graph import Edge, far_to_near
@@ -35,9 +36,7 @@ def parted(analysis: Analysis, drawing: Element, reading: Reading, edges: Mask) 
     border = np.where(dilate(edges[view], _EDGE), 0, reading.border[view])
     if not (border > _CUT).any():
         return [drawing]
-    scale = max(1.0, analysis.extent.pixel_count**0.5 / _SIDE_OF_RADII)
-    labels = pieces_of(body, border, scale)
-    labels = joined(labels, body, border, analysis.extent.pixel_count)
+    labels = parts_of(body, border, analysis.extent)
     count = int(labels.max(initial=0)) + 1
     if count < 2:
         return [drawing]
@@ -49,6 +48,12 @@ def parted(analysis: Analysis, drawing: Element, reading: Reading, edges: Mask) 
         made.append(_piece(drawing, own, above & body))
         above |= own
     return made[::-1]
+
+
+def parts_of(body: Mask, border: F32, canvas: Extent) -> NDArray[np.int32]:
+    """(h, w): numbers from 0 of the drawings that ``body`` (h, w) consists of."""
+    scale = max(1.0, canvas.pixel_count**0.5 / _SIDE_OF_RADII)
+    return joined(pieces_of(body, border, scale), body, border, canvas.pixel_count)
 
 
 def pieces_of(body: Mask, border: F32, scale: float) -> NDArray[np.int32]:

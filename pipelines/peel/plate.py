@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from layerstudio.document import Role
+from layerstudio.geometry import Extent
 from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
 from layerstudio.pipelines.flat.element import Element, lay_over
@@ -15,7 +18,9 @@ from layerstudio.pipelines.flat.shadows import fitted_shadow
 from layerstudio.pipelines.flat.synthetic import find_drawn
 from layerstudio.pipelines.flat.text import Line
 from layerstudio.pipelines.flat.veils import stands_out, unveiled
+from layerstudio.pipelines.peel.parting import parts_of
 from layerstudio.pipelines.peel.reading import Mask, Reading, mean_by_region
+from layerstudio.pipelines.peel.shade import nearest_caster
 from layerstudio.pipelines.peel.veils import guided_veils
 
 _RIM = 4  # pixels around drawn things that their edges may colour
@@ -80,22 +85,34 @@ def _is_written(line: Line, reading: Reading) -> bool:
 
 
 def _shadows(reading: Reading, drawn: Mask) -> tuple[list[Element], list[Element]]:
-    """Drop shadows of shapes, and those of drawings and text, fitted to the darkness that the
-    network sees. Darkness that one caster explains is no other's."""
+    """Drop shadows of shapes, and those of drawings, each fitted to the darkness that the network
+    sees nearest to what throws it."""
     dark = (reading.shadow > _MIN_DARK) & ~drawn
     found: tuple[list[Element], list[Element]] = ([], [])
     if np.count_nonzero(dark) < _MIN_SHADOW:
         return found
     near = dilate(dark, _REACH)
     casters = [(0, caster) for caster in _bodies(drawn & (reading.shape > _SEEN), near)]
-    casters += [(1, caster) for caster in _bodies(drawn & (reading.drawing > _SEEN), near)]
-    casters.sort(key=lambda item: -_contact(item[1], near))
-    for which, caster in casters:
-        shadow = fitted_shadow(reading.shadow, dark, drawn, caster, _MAX_ERROR)
+    for body in _bodies(drawn & (reading.drawing > _SEEN), near):
+        casters += [(1, part) for part in _parts(body, reading)]
+    cells = nearest_caster(dark.shape, [caster for _, caster in casters])
+    for number, (which, caster) in enumerate(casters):
+        own = dark & (cells == number)
+        shadow = fitted_shadow(reading.shadow, own, drawn | (dark & ~own), caster, _MAX_ERROR)
         if shadow is not None and _MIN_OPACITY <= float(shadow.alpha.max()) <= _MAX_OPACITY:
             found[which].append(shadow)
-            dark[shadow.bounds.slices] &= shadow.alpha <= 0
     return found
+
+
+def _parts(body: Element, reading: Reading) -> list[Element]:
+    """The drawings that a body consists of."""
+    mask = body.alpha > 0.5
+    labels = parts_of(mask, reading.border[body.bounds.slices], Extent.of(reading.border))
+    count = int(labels.max(initial=0)) + 1
+    if count < 2:
+        return [body]
+    alphas = [np.where(mask & (labels == n), body.alpha, 0) for n in range(count)]
+    return [replace(body, alpha=alpha.astype(np.float32)).cropped() for alpha in alphas]
 
 
 def _bodies(mask: Mask, near: Mask) -> list[Element]:
@@ -113,7 +130,3 @@ def _bodies(mask: Mask, near: Mask) -> list[Element]:
         colour = np.zeros((*alpha.shape, 3), np.float32)
         found.append(Element(Role.OBJECT, bounds, alpha, colour))
     return found
-
-
-def _contact(caster: Element, near: Mask) -> int:
-    return int(np.count_nonzero(near[caster.bounds.slices] & (caster.alpha > 0)))

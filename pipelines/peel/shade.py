@@ -82,7 +82,7 @@ def cast_shadows(
     """
     if not casters or not soft.any():
         return []
-    nearest = _nearest(soft.shape, casters)
+    nearest = nearest_caster(soft.shape, casters)
     found = [
         shadow
         for number, caster in enumerate(casters)
@@ -112,7 +112,7 @@ def _needed(shadows: list[_Shadow], clear: F32) -> list[_Shadow]:
     return kept
 
 
-def _nearest(shape: tuple[int, ...], casters: Sequence[Element]) -> NDArray[np.int32]:
+def nearest_caster(shape: tuple[int, ...], casters: Sequence[Element]) -> NDArray[np.int32]:
     """(h, w): the number of the caster whose body is nearest."""
     owner = np.zeros(shape, np.int32)
     for number, caster in enumerate(casters, 1):

@@ -89,3 +89,19 @@ def test_pieces_near_each_other_are_one_drawing_and_far_ones_are_not():
     assert large.bounds == (20, 40, 51, 40)
     assert small.bounds == (126, 26, 28, 28)
     assert small.mean_colour() == pytest.approx((20, 120, 40), abs=1.5)
+
+
+def test_drawings_come_in_reading_order():
+    drawing = Drawing(SHAPE, SKY)
+    boxes = [
+        (110, 8, 20, 26),
+        (14, 16, 30, 22),
+        (60, 12, 18, 24),
+        (90, 70, 40, 30),
+        (20, 64, 26, 44),
+    ]
+    for box in boxes:
+        drawing.lay(rectangle(SHAPE, box), (200, 30, 30))
+    mask = residual(drawing.png, SKY) > 2
+    found = [item.bounds[:2] for item in find_drawings(drawing.analysis(), SKY, mask)]
+    assert found == [(14, 16), (60, 12), (110, 8), (20, 64), (90, 70)]
