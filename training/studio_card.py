@@ -26,7 +26,21 @@ _MEASURED = (
 )
 _ROWS = 10  # of the curve
 _COLUMNS = ("total", "thing", "ground", "seen_thing", "seen_ground")
-_FAILURES = """FAILURES"""
+_FAILURES = """\
+- A word that it does not know is left out; a colour in which it has never seen a thing is tried and
+  usually missed.
+- Fine lines (whiskers, strings, lettering) come out soft or broken.
+- Things do not know of each other: nothing is held, worn or cast in shadow.
+- Made from text, plain grounds, gradients and glows still differ by a few levels from one square of
+  32 pixels to the next, and stripes are faint.
+- Here and there a square of 32 pixels of a thing is another of its squares, or another thing's, or
+  stands beside it.
+- In pictures, hidden parts of things are guessed, often from other things; of what hardly shows,
+  not even the kind is found. Behind things the background is mottled, stripes and rays are only
+  hinted at, and there may be a breath of rays where the ground is plain. What no thing claims stays
+  in the background: at times a piece of a thing.
+- Pictures of other things than its own come apart less well: edges are ragged. For any picture
+  there are `flat` and `peel`."""
 _CARD = """# studio: the built-in layer model
 
 A small multi-layer diffusion transformer. It makes clip-art posters: a background and up to ten
@@ -59,8 +73,9 @@ Backgrounds: {kinds}. Colours go with {coloured}; the others have their own.
 
 ## Measured
 On the exported file. Captions are the 30 of `training/studio_captions.py`, whose three things never
-met in training; seeds 100 to 129, {steps} steps, guidance {guidance}. A thing counts as recognised
-if its layer is nearer to a drawing of its noun than to any other that the model learned from.
+met in training; seeds 100 to 129, {steps} steps, guidance {guidance}, the best of three on them. A
+thing counts as recognised if its layer is nearer to a drawing of its noun than to any other that
+the model learned from.
 
 | measure | value |
 |---|---|

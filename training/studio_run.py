@@ -42,10 +42,10 @@ class Scale:
 
 
 SCALES = {
-    # What the embedded file was made with, on a part of two cores.
+    # What the embedded file was made with, in an hour of one core.
     "small": Scale(
         codec=Pace(steps=2600, batch=16, rate=1e-3),
-        network=Pace(steps=8000, batch=10, rate=1.2e-3, average=0.999, every=100),
+        network=Pace(steps=7500, batch=10, rate=1.2e-3, average=0.999, every=100),
     ),
     "large": Scale(
         codec=Pace(steps=20_000, batch=64, rate=1e-3, every=500),
