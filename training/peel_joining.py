@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from layerstudio.color import F32, U8
 from layerstudio.document import Layer, Role
 from layerstudio.pipelines.flat.analysis import find_regions
-from layerstudio.pipelines.peel.joining import Contact, contacts, measured, widened
+from layerstudio.pipelines.peel.joining import Contact, PieceGraph
 from layerstudio.pipelines.peel.network import read
 from layerstudio.pipelines.peel.parting import pieces_of
 from layerstudio.weights.embedded import embedded
@@ -65,14 +65,13 @@ def samples(seed: int, assets: str) -> Iterator[tuple[Contact, bool]]:
         body = clusters.mask(label, bounds)
         border = reading.border[bounds.slices]
         pieces = pieces_of(body, border, scale)
-        wide = widened(border)
         majority = _majority(pieces, np.where(body, owner[bounds.slices], 0))
-        areas = np.bincount(pieces[body], minlength=int(pieces.max()) + 1)
-        for (one, other), place in contacts(pieces, body).items():
-            a, b = majority[one], majority[other]
-            if a and b and min(areas[one], areas[other]) >= _LEAST:
-                smaller = int(min(areas[one], areas[other]))
-                yield measured(wide, place, smaller), bool(a != b)
+        graph = PieceGraph(pieces, body, border, pixels[bounds.slices], owner.size)
+        for pair in graph.pairs():
+            contact = graph.contact(*pair)
+            a, b = majority[list(pair)]
+            if a and b and contact.smaller >= _LEAST:
+                yield contact, bool(a != b)
 
 
 def owners(layers: list[Layer], shape: tuple[int, ...]) -> U8:

@@ -47,11 +47,16 @@ def soft_darkness(analysis: Analysis, backdrop: F32) -> NDArray[np.bool_]:
     luma = cv2.cvtColor(analysis.rgb, cv2.COLOR_RGB2GRAY)
     shaded = cv2.cvtColor(cv2.convertScaleAbs(backdrop), cv2.COLOR_RGB2GRAY)
     darker = luma <= cv2.add(shaded, np.ceil(analysis.tolerance))
-    slope = cv2.convertScaleAbs(channel_max(backdrop), alpha=_SOFT_STEP, beta=analysis.tolerance)
-    gentle = (analysis.step <= slope) & darker & ~_plateaus(analysis, off)
+    gentle = gentle_steps(analysis, backdrop) & darker & ~_plateaus(analysis, off)
     # Through corners the search would slip along antialiased edges into what casts the shadow.
-    soft = _broad(pieces_with(gentle, plain, connectivity=4) & ~plain)
+    soft = broad(pieces_with(gentle, plain, connectivity=4) & ~plain)
     return _shadow_like(analysis, backdrop, soft)
+
+
+def gentle_steps(analysis: Analysis, backdrop: F32) -> NDArray[np.bool_]:
+    """Pixels (h, w) that differ from their neighbours by no more than a soft shadow does."""
+    slope = cv2.convertScaleAbs(channel_max(backdrop), alpha=_SOFT_STEP, beta=analysis.tolerance)
+    return analysis.step <= slope
 
 
 def _plateaus(analysis: Analysis, off: U8) -> NDArray[np.bool_]:
@@ -104,7 +109,7 @@ def shadow_tint(image: NDArray, under: NDArray) -> F32:
     return tint
 
 
-def _broad(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def broad(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Only the pieces that are somewhere wide: thin ones are outlines of drawings."""
     return pieces_with(mask, erode(mask, _MIN_HALF_WIDTH))
 

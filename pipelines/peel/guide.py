@@ -12,6 +12,7 @@ from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.lettering import Lettering
 from layerstudio.pipelines.flat.objects import find_drawings
 from layerstudio.pipelines.flat.photograph import Plate
+from layerstudio.pipelines.flat.shadows import soft_darkness
 from layerstudio.pipelines.peel.parting import parted
 from layerstudio.pipelines.peel.plate import guided_plate
 from layerstudio.pipelines.peel.reading import Mask, Reading
@@ -54,7 +55,9 @@ class NetworkGuide:
     ) -> list[Element]:
         drawings = find_drawings(analysis, backdrop, foreground)
         casters = self._parted(analysis, drawings, edges)
-        return cast_shadows(analysis, backdrop, soft, casters, foreground, self.reading)
+        ruled = soft_darkness(analysis, backdrop)
+        agreed = np.where(ruled, np.float32(1), self.reading.shadow)
+        return cast_shadows(analysis, backdrop, soft, casters, foreground, agreed)
 
     def stacked(
         self,

@@ -16,9 +16,10 @@ from layerstudio.pipelines.peel.reading import Mask
 
 Points = NDArray[np.intp]
 Pair = tuple[int, int]
+Colours = NDArray[np.floating] | NDArray[np.uint8]
 
 # Of a contact's ``features``: above 0 it parts two drawings. By training/peel_joining.py.
-_WEIGHTS = (0.0, 1.0, 0.0)
+_WEIGHTS = (-3.72, 0.86, 0.17, 0.93, 3.04)
 _FLOOR = 0.01  # of a probability in a logarithm
 _MIN_PIECE = 0.004  # of the canvas
 _MIN_SHARE = 0.04  # of the drawing
@@ -27,45 +28,40 @@ _MIN_ALONE = 0.15  # of the largest piece, for one that touches no other
 
 @dataclass(frozen=True)
 class Contact:
-    """Where two pieces meet: the ``border`` summed along its ``length`` in pixels, and the area of
-    the ``smaller`` piece."""
+    """Where two pieces meet: the ``border`` summed along its ``length`` in pixels; the areas of the
+    ``smaller`` and the ``larger`` piece, in pixels, of a canvas of ``canvas`` pixels; and the
+    ``difference`` of their mean colours in [0, 1]."""
 
     border: float
     length: int
     smaller: int
+    larger: int
+    difference: float
+    canvas: int
 
-    def features(self) -> tuple[float, float, float]:
-        """1, the log odds of a border, and how wide the contact is for the smaller piece: things
-        that touch often do so at a narrow place."""
+    def features(self) -> tuple[float, ...]:
+        """1; the log odds of a border; the logarithms of both areas, in four hundredths of the
+        canvas; the difference."""
         mean = self.border / self.length
         odds = math.log((mean + _FLOOR) / (1 - mean + _FLOOR))
-        return 1.0, odds, math.log(self.length / math.sqrt(max(1, self.smaller)))
+        areas = (math.log(400 * max(1, n) / self.canvas) for n in (self.smaller, self.larger))
+        return 1.0, odds, *areas, self.difference
 
     def doubt(self) -> float:
         """Log odds that it parts two drawings."""
         return sum(weight * value for weight, value in zip(_WEIGHTS, self.features(), strict=True))
 
 
-def widened(border: F32) -> F32:
-    """``border`` (h, w) reaching a little beyond itself, since it may lie beside a contact."""
-    return np.asarray(cv2.dilate(border, np.ones((5, 5), np.uint8)), np.float32)
-
-
-def measured(wide: F32, place: Points, smaller: int) -> Contact:
-    """The contact at ``place`` (2, n), of pieces of which one has ``smaller`` pixels; ``wide``
-    (h, w) is the ``widened`` border."""
-    rows, cols = place
-    return Contact(float(wide[rows, cols].sum()), len(rows), smaller)
-
-
-def joined(labels: NDArray[np.int32], body: Mask, border: F32, canvas: int) -> NDArray[np.int32]:
+def joined(
+    labels: NDArray[np.int32], body: Mask, border: F32, rgb: Colours, canvas: int
+) -> NDArray[np.int32]:
     """Numbers (h, w) from 0 of the drawings that the pieces ``labels`` (h, w), from 1, make up.
 
     The two that are most surely one are joined first, until any two that are left are rather two;
     then small pieces join the neighbour that they are most likely one with, and those without
-    neighbours, as an ear-ring, the largest. ``canvas`` is in pixels.
+    neighbours, as an ear-ring, the largest. ``rgb`` (h, w, 3) is in [0, 255], ``canvas`` in pixels.
     """
-    graph = _Graph(labels, body, border)
+    graph = PieceGraph(labels, body, border, rgb, canvas)
     graph.join_while(lambda contact: contact.doubt() < 0)
     least = max(_MIN_PIECE * canvas, _MIN_SHARE * np.count_nonzero(body))
     graph.join_while(lambda contact: contact.smaller < least)
@@ -89,47 +85,63 @@ def contacts(labels: NDArray[np.int32], body: Mask) -> dict[Pair, Points]:
     return {pair: np.concatenate(parts, axis=1) for pair, parts in sorted(found.items())}
 
 
-class _Graph:
-    """Pieces, numbered from 1, and the border along each contact of two."""
+class PieceGraph:
+    """Pieces, numbered from 1, and their contacts."""
 
-    def __init__(self, labels: NDArray[np.int32], body: Mask, border: F32) -> None:
-        self._areas = np.bincount(labels[body], minlength=int(labels.max()) + 1)
-        self._root = np.arange(len(self._areas))
+    def __init__(
+        self, labels: NDArray[np.int32], body: Mask, border: F32, rgb: Colours, canvas: int
+    ) -> None:
+        count = int(labels.max()) + 1
+        self.areas = np.bincount(labels[body], minlength=count)
+        self._sums = np.stack(
+            [np.bincount(labels[body], rgb[..., c][body], count) for c in range(3)], axis=1
+        )
+        self._canvas = canvas
+        self._root = np.arange(count)
         # For each piece and neighbour the sum of border along their contact, and its length.
-        self._along: list[dict[int, tuple[float, int]]] = [{} for _ in self._areas]
-        wide = widened(border)
+        self._along: list[dict[int, tuple[float, int]]] = [{} for _ in range(count)]
+        wide = cv2.dilate(border, np.ones((5, 5), np.uint8))  # it may lie a little beside
         for (one, other), (rows, cols) in contacts(labels, body).items():
             self._along[one][other] = float(wide[rows, cols].sum()), len(rows)
             self._along[other][one] = self._along[one][other]
 
-    def _contact(self, one: int, other: int) -> Contact:
+    def pairs(self) -> list[Pair]:
+        """Those that meet, each the lower number first."""
+        return [
+            (one, other) for one, near in enumerate(self._along) for other in near if one < other
+        ]
+
+    def contact(self, one: int, other: int) -> Contact:
+        """Raises ``KeyError`` where they do not meet."""
         total, length = self._along[one][other]
-        return Contact(total, length, int(min(self._areas[one], self._areas[other])))
+        means = self._sums[[one, other]] / np.maximum(self.areas[[one, other]], 1)[:, None]
+        difference = float(np.abs(means[0] - means[1]).mean()) / 255
+        smaller, larger = sorted((int(self.areas[one]), int(self.areas[other])))
+        return Contact(total, length, smaller, larger, difference, self._canvas)
 
     def join_while(self, wanted: Callable[[Contact], bool]) -> None:
         """Join pairs of which ``wanted`` holds, those that are most surely one first."""
         heap: list[tuple[float, int, int]] = []
 
         def offer(one: int, other: int) -> None:
-            contact = self._contact(one, other)
+            contact = self.contact(one, other)
             if wanted(contact):
                 heapq.heappush(heap, (contact.doubt(), min(one, other), max(one, other)))
 
-        for one, neighbours in enumerate(self._along):
-            for other in neighbours:
-                if one < other:
-                    offer(one, other)
+        for pair in self.pairs():
+            offer(*pair)
         while heap:
             doubt, kept, gone = heapq.heappop(heap)
-            if gone not in self._along[kept] or self._contact(kept, gone).doubt() != doubt:
+            if gone not in self._along[kept] or self.contact(kept, gone).doubt() != doubt:
                 continue  # joined already, or changed since and offered anew
             self._join(kept, gone)
             for other in self._along[kept]:
                 offer(kept, other)
 
     def _join(self, kept: int, gone: int) -> None:
-        self._areas[kept] += self._areas[gone]
-        self._areas[gone] = 0
+        for totals in (self.areas, self._sums):
+            totals[kept] += totals[gone]
+            totals[gone] = 0
         self._root[self._root == gone] = kept
         del self._along[kept][gone], self._along[gone][kept]
         for other, (total, length) in self._along[gone].items():
@@ -142,8 +154,8 @@ class _Graph:
     def collect(self, share: float) -> None:
         """Pieces without neighbours that have less than ``share`` of the largest one's area join
         that one."""
-        largest = int(np.argmax(self._areas))
-        for label in np.flatnonzero(self._areas < share * self._areas[largest]):
+        largest = int(np.argmax(self.areas))
+        for label in np.flatnonzero(self.areas < share * self.areas[largest]):
             if not self._along[label]:
                 self._root[self._root == label] = largest
 

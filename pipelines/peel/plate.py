@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from layerstudio.document import Role
-from layerstudio.geometry import Extent
 from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
 from layerstudio.pipelines.flat.element import Element, lay_over
@@ -53,7 +52,7 @@ def guided_plate(analysis: Analysis, reading: Reading) -> Plate:
     bare = analysis.rgb.astype(np.float32)
     for veil in reversed(veils):
         unveiled(bare, veil)
-    shadows, cast = _shadows(reading, drawn)
+    shadows, cast = _shadows(analysis, reading, drawn)
     for shadow in (*shadows, *cast):
         unveiled(bare, shadow)
     bare = np.asarray(fill_smooth(bare, hole), np.float32)
@@ -84,7 +83,9 @@ def _is_written(line: Line, reading: Reading) -> bool:
     return float(reading.drawn[line.bounds.slices][line.mask()].mean()) >= _MIN_WRITTEN
 
 
-def _shadows(reading: Reading, drawn: Mask) -> tuple[list[Element], list[Element]]:
+def _shadows(
+    analysis: Analysis, reading: Reading, drawn: Mask
+) -> tuple[list[Element], list[Element]]:
     """Drop shadows of shapes, and those of drawings, each fitted to the darkness that the network
     sees nearest to what throws it."""
     dark = (reading.shadow > _MIN_DARK) & ~drawn
@@ -94,7 +95,7 @@ def _shadows(reading: Reading, drawn: Mask) -> tuple[list[Element], list[Element
     near = dilate(dark, _REACH)
     casters = [(0, caster) for caster in _bodies(drawn & (reading.shape > _SEEN), near)]
     for body in _bodies(drawn & (reading.drawing > _SEEN), near):
-        casters += [(1, part) for part in _parts(body, reading)]
+        casters += [(1, part) for part in _parts(body, analysis, reading)]
     cells = nearest_caster(dark.shape, [caster for _, caster in casters])
     for number, (which, caster) in enumerate(casters):
         own = dark & (cells == number)
@@ -104,10 +105,11 @@ def _shadows(reading: Reading, drawn: Mask) -> tuple[list[Element], list[Element
     return found
 
 
-def _parts(body: Element, reading: Reading) -> list[Element]:
+def _parts(body: Element, analysis: Analysis, reading: Reading) -> list[Element]:
     """The drawings that a body consists of."""
     mask = body.alpha > 0.5
-    labels = parts_of(mask, reading.border[body.bounds.slices], Extent.of(reading.border))
+    view = body.bounds.slices
+    labels = parts_of(mask, reading.border[view], analysis.rgb[view], analysis.extent)
     count = int(labels.max(initial=0)) + 1
     if count < 2:
         return [body]

@@ -15,12 +15,19 @@ from layerstudio.geometry import Bounds
 from layerstudio.ops.unblend import project_alpha
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, pieces_with, residual
 from layerstudio.pipelines.flat.element import Element
-from layerstudio.pipelines.flat.shadows import carried_on, fit_drop_shadow, shadow_tint
+from layerstudio.pipelines.flat.shadows import (
+    broad,
+    carried_on,
+    fit_drop_shadow,
+    gentle_steps,
+    shadow_tint,
+)
 from layerstudio.pipelines.peel.parting import nearest_number
 from layerstudio.pipelines.peel.reading import Mask, Reading
 
 _BARE = 0.5  # probability of the background from which darkness on it is shadow
 _SHADED = 0.03  # opacity from which a shadow is seen on a panel
+_DRAWN = 0.5  # probability of a drawing whose own shades the rules mistake
 _NEAR = 0.15  # the same beside such darkness, where squares of the network hold an edge too
 _REACH = 5  # pixels from the one to the other: a square of the network and a little
 _TINT = 45.0  # levels: the lightest tint of a shadow
@@ -52,9 +59,10 @@ def guided_soft(analysis: Analysis, backdrop: F32, soft: Mask, reading: Reading)
     dark = _dark(analysis, backdrop)
     shaded = np.where(reading.shadow > _SHADED, reading.shape, 0)  # panels are in the backdrop
     bare = reading.background + shaded
-    sure = dark & (bare > _BARE)
+    sure = broad(dark & (bare > _BARE) & gentle_steps(analysis, backdrop))
     beside = dark & (bare > _NEAR) & (soft | dilate(sure, _REACH))
-    return pieces_with(sure | beside, sure, _MIN_AREA)
+    seen = pieces_with(sure | beside, sure, _MIN_AREA)
+    return seen | (soft & (reading.drawing < _DRAWN))
 
 
 def _dark(analysis: Analysis, backdrop: F32) -> Mask:
@@ -74,11 +82,12 @@ def cast_shadows(
     soft: Mask,
     casters: Sequence[Element],
     hidden: Mask,
-    reading: Reading,
+    agreed: F32,
 ) -> list[Element]:
     """The drop shadows that explain ``soft`` (h, w), each fitted where its caster is the nearest.
 
-    ``hidden`` (h, w) marks what covers the backdrop.
+    ``hidden`` (h, w) marks what covers the backdrop, ``agreed`` (h, w) is the opacity of shadows as
+    the network or the rules see it: what neither sees much of is none.
     """
     if not casters or not soft.any():
         return []
@@ -87,7 +96,7 @@ def cast_shadows(
         shadow
         for number, caster in enumerate(casters)
         if (shadow := _shadow(analysis, backdrop, soft, caster, hidden, nearest == number))
-        and float(reading.shadow[shadow.bounds.slices][shadow.own].sum())
+        and float(agreed[shadow.bounds.slices][shadow.own].sum())
         >= _AGREED * float(shadow.seen.sum())
     ]
     clear = np.ones(soft.shape, np.float32)

@@ -114,7 +114,7 @@ def _ordered(
     if request.mode == "picture":
         picture = pictures["image"]
         wanted = taken_apart(model, request, picture, cancel)
-        return wanted, lambda made: settled(picture, made)
+        return wanted, lambda made: settled(picture, made, wanted.boxes)
     if request.mode == "plate":
         plate = pictures["background"]
         return filled(model, request, plate), lambda made: _plated(plate, made[BACKGROUND])

@@ -60,7 +60,7 @@ def taken_apart(tints):
     reading = reading_of(drawn, shadows)
     soft = guided_soft(analysis, backdrop, soft_darkness(analysis, backdrop), reading)
     hidden = (residual(picture, backdrop) > analysis.tolerance) & ~soft
-    found = cast_shadows(analysis, backdrop, soft, discs, hidden, reading)
+    found = cast_shadows(analysis, backdrop, soft, discs, hidden, reading.shadow)
     return picture, backdrop, drawn, shadows, soft, found
 
 
@@ -92,7 +92,7 @@ def test_soft_darkness_is_seen_under_several_tints_at_once_and_no_drawing_is():
     assert not soft[~dilate(~drawn, 2)].any()
 
 
-def test_darkness_that_the_network_does_not_see_is_no_shadow():
+def test_darkness_that_nobody_takes_for_a_shadow_is_none():
     picture, backdrop, discs, _ = scene((BLACK, None))
     analysis = analyse(picture, lossy=False)
     drawn = np.zeros(SHAPE, bool)
@@ -101,5 +101,5 @@ def test_darkness_that_the_network_does_not_see_is_no_shadow():
     unseen = reading_of(drawn, [np.zeros(SHAPE, np.float32)])
     soft = guided_soft(analysis, backdrop, soft_darkness(analysis, backdrop), unseen)
     assert soft.any()
-    assert cast_shadows(analysis, backdrop, soft, discs, drawn, unseen) == []
-    assert cast_shadows(analysis, backdrop, soft, [], drawn, unseen) == []
+    assert cast_shadows(analysis, backdrop, soft, discs, drawn, unseen.shadow) == []
+    assert cast_shadows(analysis, backdrop, soft, [], drawn, unseen.shadow) == []
