@@ -81,10 +81,12 @@ def test_settled_layers_recompose(height: int, width: int, seed: int, deep: bool
     own = pixels if not deep else pixels.astype(np.uint16) * 257
     size = min(height, width) - 4
     made = {BACKGROUND: layer_of("Background", noise(rng, height, width, 255), Role.BACKGROUND)}
+    boxes = {}
     for number in (FIRST, FIRST + 1):
         box = Bounds(int(rng.integers(0, width - size)), int(rng.integers(0, 4)), size, size)
         made[number] = layer_of("Thing", noise(rng, size, size), Role.OBJECT, box)
-    document = settled(Picture(own), made)
+        boxes[number] = box
+    document = settled(Picture(own), made, boxes)
     assert [layer.name for layer in document.layers] == ["Background", "Thing", "Thing"]
     off = np.abs(composite(document)[..., :3] - to_float(pixels)[..., :3])
     assert off.max() <= 1.01 / 255
@@ -111,10 +113,27 @@ def test_behind_a_thing_the_background_meets_what_is_around() -> None:
         BACKGROUND: layer_of("Background", dark, Role.BACKGROUND),
         FIRST: layer_of("Thing", thing, Role.OBJECT, box),
     }
-    document = settled(Picture(pixels), made)
+    document = settled(Picture(pixels), made, {FIRST: Bounds(36, 24, 60, 60)})
     ground = document.layers[0].pixels[..., :3].astype(int)
     assert np.abs(ground - true).max() <= 2
     assert np.array_equal(document.layers[1].pixels, thing)
+
+
+def test_what_differs_from_the_background_belongs_to_the_box_that_holds_it() -> None:
+    """The network gave each thing but half of its own; the upper takes none of the lower's."""
+    lower, upper = Bounds(20, 30, 50, 50), Bounds(60, 50, 40, 40)
+    picture = picture_of(120, 150, lower, upper)
+    plain = picture_of(120, 150).pixels
+    made = {BACKGROUND: layer_of("Background", plain, Role.BACKGROUND)}
+    for number, box in ((FIRST, lower), (FIRST + 1, upper)):
+        pixels = picture.pixels[box.slices].copy()
+        pixels[box.height // 2 :, :, 3] = 0
+        made[number] = layer_of("Thing", pixels, Role.OBJECT, box)
+    ground, *things = settled(picture, made, {FIRST: lower, FIRST + 1: upper}).layers
+    assert np.array_equal(ground.pixels, plain)
+    assert [layer.bounds for layer in things] == [lower, upper]
+    assert np.array_equal(things[1].pixels, picture.pixels[upper.slices])
+    assert (things[0].pixels[:20, :, 3] == 255).all()
 
 
 def test_what_is_known_is_kept_and_a_guess_is_opaque() -> None:
