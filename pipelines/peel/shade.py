@@ -4,7 +4,7 @@ which of them."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,9 @@ _MIN_DARK = 0.04  # opacity that a shadow reaches where it shows
 _CONTACT = 4  # pixels between a caster and its shadow
 _AGREED = 0.3  # share of a shadow's darkness that the network sees too
 _EXPLAINED = 0.6  # share of a shadow's darkness that makes it none where others explain it
+_SMALL = 0.02  # of the canvas: the box of a shadow of a word
+_GAP = 12  # pixels between shadows of words, at least
+_LINE = "shadow of a line"
 _MAX_ERROR = 0.05  # mean error of a fitted shadow's opacity
 
 
@@ -103,7 +106,39 @@ def cast_shadows(
     for shadow in found:
         clear[shadow.bounds.slices] *= 1 - shadow.cast
     found = _needed(found, clear)
-    return [element for shadow in found if (element := _element(shadow, clear)) is not None]
+    made = [element for shadow in found if (element := _element(shadow, clear)) is not None]
+    return _lines_joined(made, _SMALL * analysis.extent.pixel_count)
+
+
+def _lines_joined(shadows: list[Element], small: float) -> list[Element]:
+    """The small ones that stand close together, as those of words and letters, are one."""
+    found: list[Element] = []
+    for shadow in shadows:
+        own = shadow
+        if shadow.alpha.size <= small:
+            reach = max(_GAP, min(shadow.bounds.extent))
+            near = [
+                other
+                for other in found
+                if other.shape == _LINE and other.bounds.padded(reach).overlaps(shadow.bounds)
+            ]
+            for other in near:
+                found.remove(other)
+                own = _union(other, own)
+            own = replace(own, shape=_LINE)
+        found.append(own)
+    return [replace(item, shape="shadow") for item in found]
+
+
+def _union(one: Element, other: Element) -> Element:
+    """Both in one layer, with the colour of the darker."""
+    bounds = one.bounds.union(other.bounds)
+    clear = np.ones(bounds.extent.shape, np.float32)
+    for item in (one, other):
+        clear[item.bounds.relative_to(bounds).slices] *= 1 - item.alpha
+    tint = max(one, other, key=lambda item: float(item.alpha.sum())).mean_colour()
+    colour = np.broadcast_to(np.array(tint, np.float32), (*clear.shape, 3))
+    return replace(one, bounds=bounds, alpha=1 - clear, colour=colour)
 
 
 def _needed(shadows: list[_Shadow], clear: F32) -> list[_Shadow]:

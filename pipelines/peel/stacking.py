@@ -21,7 +21,8 @@ _TOUCH = 1  # pixels between a drawing and a panel that touch
 _RIM = 6  # pixels into a panel's edge that a drawing may have been followed
 _MIN_CONTACT = 10  # pixels along the edge
 _CLEAR, _MAX_INSIDE = 0.5, 0.75  # pixels well inside for each of the contact
-_BORDER = 0.3  # mean probability of a border along the contact
+# Mean probability of a border along the contact, where nothing is seen inside and else.
+_FAINT_BORDER, _BORDER = 0.035, 0.3
 _ROOM = 60  # pixels that a drawing may go on beneath a panel
 _SHADED = 2.0 / 255  # opacity from which a shadow on a drawing is taken off it
 
@@ -86,7 +87,8 @@ def _hides(panel: Element, drawing: Element, border: F32) -> bool:
     inside = np.count_nonzero(body[here] & _eroded(solid, _RIM)[view])
     if contact < _MIN_CONTACT or inside > _MAX_INSIDE * contact:
         return False
-    return bool(inside <= _CLEAR * contact or border[common.slices][met].mean() >= _BORDER)
+    clear = inside <= _CLEAR * contact
+    return bool(border[common.slices][met].mean() >= (_FAINT_BORDER if clear else _BORDER))
 
 
 def _carries(panel: Element, drawing: Element) -> bool:

@@ -97,6 +97,8 @@ def taken_apart(
     found, names = list(request.boxes), ["Layer"] * len(request.boxes)
     if not found:
         layers = _found(picture, request.seed, cancel)
+        if not layers:
+            notes.append("No things were found in the picture; boxes say where they are.")
         if len(layers) > MOST_THINGS:
             notes.append(f"{len(layers)} things were found; the {MOST_THINGS} largest are drawn.")
             layers = sorted(layers, key=lambda layer: layer.bounds.area)[-MOST_THINGS:]
