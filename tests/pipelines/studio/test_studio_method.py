@@ -126,6 +126,14 @@ def test_a_picture_in_boxes() -> None:
     assert off.max() <= 1.01 / 255
 
 
+def test_a_picture_in_which_nothing_is_found_says_so() -> None:
+    pixels = np.full((70, 90, 4), (30, 90, 200, 255), np.uint8)
+    request = GenerateRequest(inputs=(InputPicture(role="image"),), **QUICK)
+    (document,) = made(request, {"image": Picture(pixels)})
+    assert len(document.layers) == 1 and np.array_equal(document.layers[0].pixels, pixels)
+    assert any("boxes" in note for note in document.notes)
+
+
 def test_a_plate_keeps_what_it_has() -> None:
     pixels = np.full((90, 140, 4), 255, np.uint8)
     pixels[20:60, 30:80] = 0
