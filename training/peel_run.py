@@ -33,7 +33,7 @@ class Settings:
     with as many. ``pool`` is how many designs a stream keeps; ``remark`` goes into the card."""
 
     out: str
-    steps: int = 3000
+    steps: int = 11_000
     batch: int = 4
     side: int = 640
     rate: float = 1.5e-3
