@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0, help="of the transformer; 0: the scale's")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--assets", choices=("best", "pack"), default="best")
+    parser.add_argument("--assets", default="best", metavar="best|pack|FILE.zip")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 leaves it to torch")
     parser.add_argument("--remark", default="", help="what the card says of the run besides")
     parser.add_argument("--export", action="store_true", help="export only")

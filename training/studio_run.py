@@ -12,7 +12,7 @@ import torch
 from layerstudio.models.studio_codec import StudioCodec
 from layerstudio.models.studio_network import StudioNetwork, StudioSize
 from layerstudio.pipelines.studio.model import StudioModel
-from training.assets import Assets
+from training.assets import assets_of
 from training.studio_codec_data import CodecCrops
 from training.studio_codec_lesson import CodecLesson, fitted
 from training.studio_lesson import StudioLesson
@@ -77,7 +77,7 @@ class Run:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.folder = Path(settings.out)
-        self.assets = Assets.best() if settings.assets == "best" else Assets.bundled()
+        self.assets = assets_of(settings.assets)
         self._device = torch.device(settings.device)
 
     @cached_property
