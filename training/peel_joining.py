@@ -22,9 +22,9 @@ from layerstudio.pipelines.flat.analysis import find_regions
 from layerstudio.pipelines.peel.joining import Contact, PieceGraph
 from layerstudio.pipelines.peel.network import read
 from layerstudio.pipelines.peel.parting import pieces_of
-from layerstudio.weights.embedded import embedded
 from training.assets import assets_of
 from training.designs import make_design
+from training.peel import EMBEDDED
 
 _FIRST = 60_000  # seed of the first design
 _SIDE = 640
@@ -55,7 +55,7 @@ def samples(seed: int, assets: str) -> Iterator[tuple[Contact, bool]]:
     """The contacts of the pieces of a design's drawings, and whether each parts two of them."""
     design = make_design(seed, "dev", assets=assets_of(assets))
     pixels = np.asarray(design.picture.pixels[..., :3], np.uint8)
-    reading = read(embedded("peel"), np.ascontiguousarray(pixels))
+    reading = read(EMBEDDED / "peel.safetensors", np.ascontiguousarray(pixels))
     layers = [layer for layer in design.document.children if isinstance(layer, Layer)]
     owner = owners(layers, design.document.extent.shape)
     scale = max(1.0, design.document.extent.pixel_count**0.5 / _SIDE)

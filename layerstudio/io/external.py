@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -90,7 +91,8 @@ def _krita(source: Path, result: Path, _: Extent) -> None:
     command = [_installed(("xvfb-run",)), "-a", _installed(("krita",)), "--nosplash"]
     export = ["--export", "--export-filename", str(result), str(source)]
     with _KRITA_ALONE:
-        for _attempt in range(_KRITA_ATTEMPTS):
+        for attempt in range(_KRITA_ATTEMPTS):
+            time.sleep(attempt)
             _run([*command, *export], result.parent, env=_krita_environment())
             if result.exists():
                 return
@@ -99,7 +101,7 @@ def _krita(source: Path, result: Path, _: Extent) -> None:
 _KRITA_ALONE = threading.Lock()
 # On a busy machine `xvfb-run -a` can lose its display to a program that starts just then; Krita
 # ends without a picture and without an error in that case.
-_KRITA_ATTEMPTS = 2
+_KRITA_ATTEMPTS = 4
 
 
 @cache

@@ -26,6 +26,7 @@ _MISFIT = 0.02  # share of the background that a fill must leave unexplained to 
 _OFF = 12.0  # levels from a fill
 _DARK = 0.02  # opacity of a shadow
 _MIN_DRAWN = 0.5
+_WITHIN = 0.5  # mean probability of a drawing between the letters on it
 _MIN_LETTERED = 0.5  # probability of text to that of drawings, over the ink of a text
 
 
@@ -84,7 +85,10 @@ class NetworkGuide:
         view = own.bounds.slices
         ink = own.alpha > 0.5
         lettered = float(self.reading.text[view][ink].sum())
-        return lettered >= _MIN_LETTERED * float(self.reading.drawing[view][ink].sum())
+        if lettered >= _MIN_LETTERED * float(self.reading.drawing[view][ink].sum()):
+            return True
+        around = self.reading.drawing[view][~ink]  # details of a drawing have it around them
+        return around.size == 0 or float(around.mean()) < _WITHIN
 
     def is_drawn(self, drawing: Element) -> bool:
         """Whether most of a drawing on a photograph is one to the network too."""

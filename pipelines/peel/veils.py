@@ -26,8 +26,14 @@ _RIM = 4
 def guided_veils(analysis: Analysis, reading: Reading, drawn: Mask) -> list[Element]:
     """Veils as elements, largest first; ``drawn`` (h, w) marks what lies on them."""
     seen = (reading.veil > _SEEN) & ~drawn
+    panel = (np.maximum(reading.veil, reading.shape) > _SEEN) & ~drawn
     covered = dilate(drawn, _RIM)
-    exact = [veil for veil in find_veils(analysis, covered) if _is_seen(veil, seen, drawn)]
+    # Where the rules measure a veil, the network may take it for an opaque panel.
+    exact = [
+        veil
+        for veil in find_veils(analysis, covered)
+        if _is_seen(veil, seen, drawn) or _is_seen(veil, panel, drawn)
+    ]
     left = seen.copy()
     for veil in exact:
         left[veil.bounds.padded(3).clamped(analysis.extent).slices] = False
@@ -50,7 +56,7 @@ def _joined(seen: Mask, drawn: Mask) -> Mask:
 
 
 def _is_seen(veil: Element, seen: Mask, drawn: Mask) -> bool:
-    """Whether the network sees a veil there, where nothing hides it."""
+    """Whether the network sees one there, where nothing hides it."""
     around = veil.bounds.padded(12).clamped(Extent.of(seen))
     own = np.zeros(around.extent.shape, bool)
     own[veil.bounds.relative_to(around).slices] = veil.alpha > 0.5 * veil.alpha.max()
