@@ -27,16 +27,16 @@ from layerstudio.pipelines.peel.reading import Mask, Reading
 
 _BARE = 0.5  # probability of the background from which darkness on it is shadow
 _SHADED = 0.03  # opacity from which a shadow is seen on a panel
-_DRAWN = 0.5  # probability of a drawing whose own shades the rules mistake
 _NEAR = 0.15  # the same beside such darkness, where squares of the network hold an edge too
 _REACH = 5  # pixels from the one to the other: a square of the network and a little
+_DRAWN = 0.5  # probability of a drawing, whose own shades the rules mistake
 _TINT = 45.0  # levels: the lightest tint of a shadow
 _MAX_OPACITY = 0.8
 _SLACK = 1.5  # levels beyond the tolerance
 _MIN_AREA = 60  # pixels of a shadow that show
 _MIN_DARK = 0.04  # opacity that a shadow reaches where it shows
 _CONTACT = 4  # pixels between a caster and its shadow
-_AGREED = 0.3  # share of a shadow's darkness that the network sees too
+_AGREED = 0.3  # share of a shadow's darkness that the network or the rules see
 _EXPLAINED = 0.6  # share of a shadow's darkness that makes it none where others explain it
 _SMALL = 0.02  # of the canvas: the box of a shadow of a word
 _GAP = 12  # pixels between shadows of words, at least
