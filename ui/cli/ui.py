@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -129,10 +130,10 @@ def _run(options: WebOptions, bound, shows: bool) -> None:
         if shows:
             _open_browser(places[-1])
 
-    try:
+    # Ctrl-C arrives here or not: asyncio may take it for the end of a task that has ended already.
+    with suppress(KeyboardInterrupt):
         serve(app, bound, started)
-    except KeyboardInterrupt:
-        typer.echo("The studio has ended.", err=True)
+    typer.echo("The studio has ended.", err=True)
 
 
 def _require_packages() -> None:

@@ -45,7 +45,7 @@ def listening_socket(host: str, port: int | None) -> socket.socket:
 def serve(app: FastAPI, bound: socket.socket, on_start: Callable[[], None]) -> None:
     """Answer on ``bound`` until the process is told to stop; ``on_start`` is called once it does.
 
-    Raises ``KeyboardInterrupt`` after an end by Ctrl-C.
+    May raise ``KeyboardInterrupt`` after an end by Ctrl-C.
     """
     config = uvicorn.Config(
         app,
