@@ -7,12 +7,9 @@ measured darkness is kept and carried on smoothly beneath the caster.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from layerstudio.color import F32, U8, channel_max
 from layerstudio.document import Role
@@ -26,6 +23,7 @@ from layerstudio.pipelines.flat.analysis import (
     pieces_with,
     residual,
 )
+from layerstudio.pipelines.flat.drop_shadow import fit_drop_shadow
 from layerstudio.pipelines.flat.element import Element
 
 # Share of the backdrop's brightness between neighbours within a soft shadow: 60 % black blurred
@@ -35,7 +33,8 @@ _MIN_HALF_WIDTH = 3  # pixels: thinner darkness is a line
 _PLATEAU_SHARE = 0.006  # of the canvas: a region of this size without any slope is a fill
 _MAX_TINT = 120  # levels: a shadow's colour is dark in every channel
 _MIN_AREA = 60
-_FIT_SIDE = 96  # pixels at which a shadow's numbers are fitted
+RIM = 2  # pixels beside what covers a shadow, which its soft edge may colour
+FAINT = 0.06  # opacity of a shadow that is not told from the backdrop
 _MAX_FIT_ERROR = 0.035  # mean error of alpha with which a fitted shadow is believed
 _MIN_BENEATH = 0.4  # of a caster's area, at the shadow's full opacity
 
@@ -114,25 +113,6 @@ def broad(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return pieces_with(mask, erode(mask, _MIN_HALF_WIDTH))
 
 
-@dataclass(frozen=True)
-class DropShadow:
-    """``dx``, ``dy`` and ``sigma`` in pixels, ``opacity`` 0..1 of the caster's alpha."""
-
-    dx: float
-    dy: float
-    sigma: float
-    opacity: float
-
-    def cast(self, caster: NDArray[np.floating]) -> F32:
-        """Alpha of the shadow of ``caster`` (h, w), over the same rectangle."""
-        move = np.array([[1, 0, self.dx], [0, 1, self.dy]], np.float32)
-        size = (caster.shape[1], caster.shape[0])
-        moved = cv2.warpAffine(caster, move, size, flags=cv2.INTER_LINEAR)
-        if self.sigma > 0.3:
-            moved = cv2.GaussianBlur(moved, (0, 0), self.sigma, borderType=cv2.BORDER_CONSTANT)
-        return np.clip(self.opacity * moved, 0.0, 1.0).astype(np.float32)
-
-
 def shadow_of(
     analysis: Analysis,
     backdrop: F32,
@@ -159,9 +139,12 @@ def shadow_of(
     seen = project_alpha(image, tint, under)
     silhouette = np.zeros(bounds.extent.shape, np.float32)
     silhouette[caster.bounds.relative_to(bounds).slices] = caster.alpha
-    known = (silhouette < 0.02) & (~hidden[bounds.slices] | near)
+    covered = silhouette >= 0.02
+    known = ~covered & (~hidden[bounds.slices] | near)
+    seen[~near & known] = np.minimum(seen[~near & known], FAINT)
+    clear = known & ~dilate(covered | (hidden[bounds.slices] & ~near), RIM)
+    fitted, error = fit_drop_shadow(silhouette, seen, clear)
     seen[~near & known] = 0.0
-    fitted, error = fit_drop_shadow(silhouette, seen, known)
     if error <= _MAX_FIT_ERROR:
         # What shows is taken as it is; the numbers give what is hidden, and where to stop.
         cast = fitted.cast(silhouette)
@@ -213,49 +196,6 @@ def _touching(soft: NDArray[np.bool_], caster: Element, bounds: Bounds) -> NDArr
     body = np.zeros(part.shape, bool)
     body[caster.bounds.relative_to(bounds).slices] = caster.alpha > 0.5
     return pieces_with(part, dilate(body, 4))
-
-
-def fit_drop_shadow(
-    silhouette: F32, seen: F32, known: NDArray[np.bool_]
-) -> tuple[DropShadow, float]:
-    """The drop shadow that best explains what is seen, and its mean error where it matters."""
-    scale = min(1.0, _FIT_SIDE / max(silhouette.shape))
-    size = (
-        max(8, round(silhouette.shape[1] * scale)),
-        max(8, round(silhouette.shape[0] * scale)),
-    )
-    small = np.asarray(cv2.resize(silhouette, size, interpolation=cv2.INTER_AREA), np.float32)
-    weight = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    target = cv2.resize(np.where(known, seen, 0), size, interpolation=cv2.INTER_AREA)
-    target = np.divide(target, weight, out=np.zeros_like(target), where=weight > 0.05)
-    weight[weight <= 0.05] = 0
-
-    def best_opacity(moved: F32) -> float:
-        power = float((weight * moved * moved).sum())
-        return float((weight * moved * target).sum()) / power if power > 1e-6 else 0.0
-
-    def cost(v: NDArray) -> float:
-        moved = DropShadow(v[0], v[1], abs(v[2]), 1.0).cast(small)
-        off = np.clip(best_opacity(moved), 0, 1) * moved - target
-        return float((weight * off * off).sum())
-
-    dark = target * weight
-    mass = max(float(dark.sum()), 1e-6)
-    ys, xs = np.mgrid[0 : size[1], 0 : size[0]]
-    body = max(float(small.sum()), 1e-6)
-    toward = np.array([(dark * xs).sum() / mass, (dark * ys).sum() / mass]) - np.array(
-        [(small * xs).sum() / body, (small * ys).sum() / body]
-    )
-    starts = [np.array([*(toward * share), sigma]) for share in (0.15, 0.5) for sigma in (1.5, 4.0)]
-    start = min(starts, key=cost)
-    found = minimize(cost, start, method="Nelder-Mead", options={"maxfev": 120, "xatol": 0.02})
-    dx, dy, sigma = found.x
-    moved = DropShadow(dx, dy, abs(sigma), 1.0).cast(small)
-    opacity = float(np.clip(best_opacity(moved), 0, 1))
-    shown = opacity * moved
-    matters = weight * ((target > 0.02) | (shown > 0.02))
-    error = float((matters * np.abs(shown - target)).sum() / max(float(matters.sum()), 1e-6))
-    return DropShadow(dx / scale, dy / scale, abs(sigma) / scale, opacity), error
 
 
 def _is_beneath(cast: F32, silhouette: F32, opacity: float) -> bool:

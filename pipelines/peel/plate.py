@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from layerstudio.color import F32
 from layerstudio.document import Role
 from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
@@ -13,25 +14,20 @@ from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.lettering import lines_on_photograph
 from layerstudio.pipelines.flat.outline import filled
 from layerstudio.pipelines.flat.photograph import Plate, without_specks
-from layerstudio.pipelines.flat.shadows import fitted_shadow
 from layerstudio.pipelines.flat.synthetic import find_drawn
 from layerstudio.pipelines.flat.text import Line
 from layerstudio.pipelines.flat.veils import stands_out, unveiled
+from layerstudio.pipelines.peel.darkening import believed_shadows
 from layerstudio.pipelines.peel.parting import parts_of
 from layerstudio.pipelines.peel.reading import Mask, Reading, mean_by_region
-from layerstudio.pipelines.peel.shade import nearest_caster
 from layerstudio.pipelines.peel.veils import guided_veils
 
 _RIM = 4  # pixels around drawn things that their edges may colour
 _SEEN = 0.5
 _AGREED = 0.4  # probability with which a region that the rules take for drawn is
 _MIN_WRITTEN = 0.35  # mean probability of a line's pixels that something is drawn there
-_MIN_DARK = 0.12  # opacity from which a shadow is one
-_MIN_SHADOW = 80  # pixels
-_MIN_OPACITY, _MAX_OPACITY = 0.2, 0.7  # of a shadow that is believed
 _MIN_CASTER = 600  # pixels
-_REACH = 4  # pixels between a caster and the darkness that shows
-_MAX_ERROR = 0.06  # mean error of a fitted shadow's opacity
+_FAINTEST = 1.5 / 255  # opacity
 _LARGE = 64  # pixels of a region whose vote outweighs each of its pixels
 
 
@@ -52,7 +48,7 @@ def guided_plate(analysis: Analysis, reading: Reading) -> Plate:
     bare = analysis.rgb.astype(np.float32)
     for veil in reversed(veils):
         unveiled(bare, veil)
-    shadows, cast = _shadows(analysis, reading, drawn)
+    shadows, cast = _shadows(analysis, bare, reading, drawn)
     for shadow in (*shadows, *cast):
         unveiled(bare, shadow)
     bare = np.asarray(fill_smooth(bare, hole), np.float32)
@@ -84,24 +80,18 @@ def _is_written(line: Line, reading: Reading) -> bool:
 
 
 def _shadows(
-    analysis: Analysis, reading: Reading, drawn: Mask
+    analysis: Analysis, bare: F32, reading: Reading, drawn: Mask
 ) -> tuple[list[Element], list[Element]]:
-    """Drop shadows of shapes, and those of drawings, each fitted to the darkness that the network
-    sees nearest to what throws it."""
-    dark = (reading.shadow > _MIN_DARK) & ~drawn
+    """Drop shadows on the photograph ``bare`` (h, w, 3): those of shapes, and those of drawings."""
+    shapes = _bodies(drawn & (reading.shape > _SEEN))
+    drawings = _bodies(drawn & (reading.drawing > _SEEN))
+    parts = [part for body in drawings for part in _parts(body, analysis, reading)]
     found: tuple[list[Element], list[Element]] = ([], [])
-    if np.count_nonzero(dark) < _MIN_SHADOW:
-        return found
-    near = dilate(dark, _REACH)
-    casters = [(0, caster) for caster in _bodies(drawn & (reading.shape > _SEEN), near)]
-    for body in _bodies(drawn & (reading.drawing > _SEEN), near):
-        casters += [(1, part) for part in _parts(body, analysis, reading)]
-    cells = nearest_caster(dark.shape, [caster for _, caster in casters])
-    for number, (which, caster) in enumerate(casters):
-        own = dark & (cells == number)
-        shadow = fitted_shadow(reading.shadow, own, drawn | (dark & ~own), caster, _MAX_ERROR)
-        if shadow is not None and _MIN_OPACITY <= float(shadow.alpha.max()) <= _MAX_OPACITY:
-            found[which].append(shadow)
+    for number, bounds, alpha in believed_shadows(bare, drawn, shapes + parts, reading.shadow):
+        alpha[alpha < _FAINTEST] = 0
+        colour = np.zeros((*alpha.shape, 3), np.float32)
+        shadow = Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
+        found[number >= len(shapes)].append(shadow)
     return found
 
 
@@ -117,8 +107,8 @@ def _parts(body: Element, analysis: Analysis, reading: Reading) -> list[Element]
     return [replace(body, alpha=alpha.astype(np.float32)).cropped() for alpha in alphas]
 
 
-def _bodies(mask: Mask, near: Mask) -> list[Element]:
-    """Pieces of a mask that darkness comes near, each without its holes."""
+def _bodies(mask: Mask) -> list[Element]:
+    """Pieces of a mask, each without its holes."""
     pieces = find_regions(mask, connectivity=8)
     found = []
     for label in np.flatnonzero(pieces.areas >= _MIN_CASTER):
@@ -126,8 +116,6 @@ def _bodies(mask: Mask, near: Mask) -> list[Element]:
             continue
         bounds = pieces.bounds(int(label))
         own = pieces.mask(int(label), bounds)
-        if not (own & near[bounds.slices]).any():
-            continue
         alpha = filled(own).astype(np.float32)
         colour = np.zeros((*alpha.shape, 3), np.float32)
         found.append(Element(Role.OBJECT, bounds, alpha, colour))

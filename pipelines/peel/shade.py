@@ -14,11 +14,13 @@ from layerstudio.document import Role
 from layerstudio.geometry import Bounds
 from layerstudio.ops.unblend import project_alpha
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, pieces_with, residual
+from layerstudio.pipelines.flat.drop_shadow import fit_drop_shadow
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.shadows import (
+    FAINT,
+    RIM,
     broad,
     carried_on,
-    fit_drop_shadow,
     gentle_steps,
     shadow_tint,
 )
@@ -47,12 +49,16 @@ _MAX_ERROR = 0.05  # mean error of a fitted shadow's opacity
 @dataclass(frozen=True, eq=False)
 class _Shadow:
     """A shadow over ``bounds``: its opacity is ``seen`` in the pixels ``own``, none in those that
-    are ``lit``, and ``cast`` as fitted; all (h, w)."""
+    are ``lit``, and ``cast`` as fitted to the ``silhouette`` of what throws it. ``darkness`` is
+    the opacity of this and other shadows, where that is ``known``. All (h, w)."""
 
     bounds: Bounds
     tint: F32
+    silhouette: F32
     own: Mask
     lit: Mask
+    known: Mask
+    darkness: F32
     seen: F32
     cast: F32
 
@@ -105,6 +111,7 @@ def cast_shadows(
     clear = np.ones(soft.shape, np.float32)
     for shadow in found:
         clear[shadow.bounds.slices] *= 1 - shadow.cast
+    found = [_fitted_beside(shadow, clear) for shadow in _needed(found, clear)]
     found = _needed(found, clear)
     made = [element for shadow in found if (element := _element(shadow, clear)) is not None]
     return _lines_joined(made, _SMALL * analysis.extent.pixel_count)
@@ -156,6 +163,20 @@ def _needed(shadows: list[_Shadow], clear: F32) -> list[_Shadow]:
     return kept
 
 
+def _fitted_beside(shadow: _Shadow, clear: F32) -> _Shadow:
+    """Fitted again, to all that other shadows leave unexplained; ``clear`` (h, w) is what all let
+    through, and is changed (backfitting: Friedman and Stuetzle 1981)."""
+    view = shadow.bounds.slices
+    others = clear[view] / (1 - shadow.cast)
+    alone = np.clip(1 - (1 - shadow.darkness) / np.maximum(others, 0.05), 0, 1)
+    fitted, error = fit_drop_shadow(shadow.silhouette, alone, shadow.known)
+    if error > _MAX_ERROR:
+        return shadow
+    cast = np.minimum(fitted.cast(shadow.silhouette), _MAX_OPACITY)
+    clear[view] = others * (1 - cast)
+    return replace(shadow, cast=cast)
+
+
 def nearest_caster(shape: tuple[int, ...], casters: Sequence[Element]) -> NDArray[np.int32]:
     """(h, w): the number of the caster whose body is nearest."""
     owner = np.zeros(shape, np.int32)
@@ -181,11 +202,16 @@ def _shadow(
     seen = np.where(own, project_alpha(image, tint, under), 0).astype(np.float32)
     if float(np.quantile(seen[own], 0.95)) < _MIN_DARK:
         return None
-    lit = ~hidden[view] & ~soft[view] & (silhouette < 0.02)
+    covered = hidden[view] | (silhouette >= 0.02)
+    lit = ~covered & ~soft[view]
+    dark = project_alpha(image, tint, under)
+    darkness = np.where(soft[view], dark, np.where(lit, np.minimum(dark, FAINT), 0))
+    free = (lit | soft[view]) & ~dilate(covered & ~soft[view], RIM)
     known = own | (lit & cell[view])
-    fitted, error = fit_drop_shadow(silhouette, seen, known)
+    fitted, error = fit_drop_shadow(silhouette, np.where(known, darkness, 0), known & free)
     cast = fitted.cast(silhouette) if error <= _MAX_ERROR else carried_on(seen, known)
-    return _Shadow(bounds, tint, own, lit, seen, np.minimum(cast, _MAX_OPACITY))
+    cast = np.minimum(cast, _MAX_OPACITY)
+    return _Shadow(bounds, tint, silhouette, own & free, lit, free, darkness, seen, cast)
 
 
 def _element(shadow: _Shadow, clear: F32) -> Element | None:

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.analysis import analyse
-from layerstudio.pipelines.flat.shadows import DropShadow
+from layerstudio.pipelines.flat.drop_shadow import DropShadow
 
 _GRID = 8  # samples along each side of a pixel
 

@@ -50,8 +50,8 @@ def test_every_part_is_an_element_bottom_to_top(elements):
         Role.OBJECT,
         *[Role.TEXT] * 4,
     ]
-    card, button = elements[2:4]
-    assert (card.bounds.width, button.bounds.width) == (220, 110)
+    widths = [np.count_nonzero((item.alpha > 0.5).any(axis=0)) for item in elements[2:4]]
+    assert widths == [220, 110]
 
 
 def test_parts_are_the_ones_drawn(drawing, elements):
@@ -59,7 +59,7 @@ def test_parts_are_the_ones_drawn(drawing, elements):
     shadow, *others = [
         layer for i, layer in enumerate(drawing.layers) if i not in details_of_the_ball
     ]
-    assert np.abs(on_canvas(elements[1], SHAPE) - shadow).sum() <= 0.25 * shadow.sum()
+    assert np.abs(on_canvas(elements[1], SHAPE) - shadow).sum() <= 0.03 * shadow.sum()
     for wanted in others:
         errors = [np.abs(on_canvas(item, SHAPE) - wanted).sum() for item in elements]
         assert min(errors) <= 0.02 * wanted.sum()

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
+from layerstudio.pipelines.flat.drop_shadow import DropShadow
 from layerstudio.pipelines.flat.element import Element
-from layerstudio.pipelines.flat.shadows import DropShadow, shadow_of, shadow_tint, soft_darkness
+from layerstudio.pipelines.flat.shadows import shadow_of, shadow_tint, soft_darkness
 
 SHAPE = (173, 251)
 PAPER = (232, 226, 214)

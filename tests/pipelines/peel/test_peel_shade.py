@@ -9,8 +9,9 @@ import pytest
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.analysis import analyse, dilate, residual
+from layerstudio.pipelines.flat.drop_shadow import DropShadow
 from layerstudio.pipelines.flat.element import Element, lay_over
-from layerstudio.pipelines.flat.shadows import DropShadow, soft_darkness
+from layerstudio.pipelines.flat.shadows import soft_darkness
 from layerstudio.pipelines.peel.reading import Reading
 from layerstudio.pipelines.peel.shade import cast_shadows, guided_soft
 
