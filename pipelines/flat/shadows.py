@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from layerstudio.color import F32, U8, channel_max
 from layerstudio.document import Role
-from layerstudio.geometry import Bounds, Extent
+from layerstudio.geometry import Bounds
 from layerstudio.ops.unblend import project_alpha
 from layerstudio.pipelines.flat.analysis import (
     Analysis,
@@ -36,7 +36,6 @@ _MIN_AREA = 60
 RIM = 2  # pixels beside what covers a shadow, which its soft edge may colour
 FAINT = 0.06  # opacity of a shadow that is not told from the backdrop
 _MAX_FIT_ERROR = 0.035  # mean error of alpha with which a fitted shadow is believed
-_MIN_BENEATH = 0.4  # of a caster's area, at the shadow's full opacity
 
 
 def soft_darkness(analysis: Analysis, backdrop: F32) -> NDArray[np.bool_]:
@@ -160,48 +159,12 @@ def shadow_of(
     return Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
 
 
-def fitted_shadow(
-    seen: F32,
-    soft: NDArray[np.bool_],
-    hidden: NDArray[np.bool_],
-    caster: Element,
-    most_error: float = _MAX_FIT_ERROR,
-) -> Element | None:
-    """The black drop shadow beneath ``caster`` of which the opacity ``seen`` (h, w) is known where
-    ``hidden`` (h, w) is False; None where no ``soft`` pixel touches the caster, or none fits."""
-    extent = Extent.of(seen)
-    reach = max(24, int(0.25 * max(caster.bounds.width, caster.bounds.height)))
-    bounds = caster.bounds.padded(min(reach, 160)).clamped(extent)
-    near = _touching(soft, caster, bounds)
-    if np.count_nonzero(near) < _MIN_AREA:
-        return None
-    silhouette = np.zeros(bounds.extent.shape, np.float32)
-    silhouette[caster.bounds.relative_to(bounds).slices] = caster.alpha
-    known = ~hidden[bounds.slices]
-    target = np.where(near, seen[bounds.slices], 0).astype(np.float32)
-    fitted, error = fit_drop_shadow(silhouette, target, known & (near | ~soft[bounds.slices]))
-    alpha = fitted.cast(silhouette)
-    alpha[alpha < 1.5 / 255] = 0.0
-    if error > most_error or not alpha.any():
-        return None
-    if not _is_beneath(alpha, silhouette, fitted.opacity):
-        return None
-    colour = np.zeros((*alpha.shape, 3), np.float32)
-    return Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
-
-
 def _touching(soft: NDArray[np.bool_], caster: Element, bounds: Bounds) -> NDArray[np.bool_]:
     """The soft pixels of regions that come near the caster, over ``bounds``."""
     part = soft[bounds.slices]
     body = np.zeros(part.shape, bool)
     body[caster.bounds.relative_to(bounds).slices] = caster.alpha > 0.5
     return pieces_with(part, dilate(body, 4))
-
-
-def _is_beneath(cast: F32, silhouette: F32, opacity: float) -> bool:
-    """Whether most of a caster stands on its shadow: else the darkness is another one's."""
-    under = float((cast * silhouette).sum())
-    return under >= _MIN_BENEATH * opacity * float(silhouette.sum())
 
 
 def carried_on(seen: F32, known: NDArray[np.bool_]) -> F32:

@@ -27,17 +27,17 @@ from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.peel.reading import Mask
 
 # Of ``Darkening.features``: above 0 there is a shadow. By training/peel_shadows.py.
-_WEIGHTS = (2.24, 0.79, 1.56)
+_WEIGHTS = (0.89, 0.86, 0.93)
 _UNITS = 100  # to the side of a square canvas; blurs, squares and reaches are measured in them
 _BLURS = (0.45, 0.7, 1.1, 1.6, 2.2)  # units
-_OFFSETS = tuple(itertools.product((-0.5, 0.0, 0.5, 1.0, 1.5), (0.3, 0.8, 1.3, 1.8)))  # of the blur
-_OPACITIES = (0.2, 0.3, 0.4, 0.5, 0.6)
+_OFFSETS = tuple(itertools.product((-0.4, 0.25, 0.9, 1.5), (0.3, 1.0, 1.7)))  # of the blur
+_OPACITIES = (0.2, 0.35, 0.55)
 # What is usual: middle and spread of dx and dy in blurs, of the logarithm of the blur in units, and
 # of the opacity. The offsets are those of light from above.
 _USUAL = np.array([0.5, 1.05, math.log(1.2), 0.4])
 _SPREAD = np.array([0.7, 0.5, 0.5, 0.15])
 _UNUSUAL = 10.0  # gain that a spread from the usual must be worth
-_LEAST_OPACITY, _MOST_OPACITY = 0.05, 0.85
+_LEAST_OPACITY, _MOST_OPACITY = 0.12, 0.8
 _LEAST_BLUR, _MOST_BLUR = 0.15, 4.0  # units
 _EVALUATIONS = 100
 _REACH = 9.0  # units around a caster
@@ -52,15 +52,16 @@ _FAINT = 0.003  # of the network's opacity in a logarithm
 
 @dataclass(frozen=True, eq=False)
 class Darkening:
-    """A possible shadow: its numbers, by how much it makes the steps smaller (in log likelihood of
-    a Cauchy distribution), and the mean opacity that the network sees where it shows."""
+    """A possible shadow: its numbers, what it is ``worth``, which is by how much it makes the steps
+    smaller (in log likelihood of a Cauchy distribution) less what is unusual about it, and the mean
+    opacity that the network sees where it shows."""
 
     shadow: DropShadow
-    gain: float
+    worth: float
     seen: float
 
     def features(self) -> tuple[float, ...]:
-        return 1.0, math.log1p(max(0.0, self.gain)), math.log(self.seen + _FAINT)
+        return 1.0, math.log1p(max(0.0, self.worth)), math.log(self.seen + _FAINT)
 
     def belief(self) -> float:
         """Log odds that it is one."""
@@ -128,7 +129,7 @@ def strongest(
         return None
     numbers = _refined(squares, max(_starts(), key=lambda start: squares.worth(np.array(start))))
     return Darkening(
-        squares.shadow(numbers), squares.gain(numbers), squares.mean_beneath(seen, numbers)
+        squares.shadow(numbers), squares.worth(numbers), squares.mean_beneath(seen, numbers)
     )
 
 
@@ -137,9 +138,7 @@ def _starts() -> Iterator[tuple[float, float, float, float]]:
         yield dx, dy, math.log(blur), opacity
 
 
-def _refined(
-    squares: _Squares, start: tuple[float, float, float, float]
-) -> NDArray[np.float64]:
+def _refined(squares: _Squares, start: tuple[float, float, float, float]) -> NDArray[np.float64]:
     simplex = np.array(start) + np.vstack([np.zeros(4), np.diag([0.3, 0.3, 0.25, 0.08])])
     options = {"maxfev": _EVALUATIONS, "xatol": 0.01, "fatol": 0.05, "initial_simplex": simplex}
     found = minimize(
@@ -194,9 +193,9 @@ class _Squares:
         if not (_LEAST_BLUR < blur < _MOST_BLUR and _LEAST_OPACITY < opacity < _MOST_OPACITY):
             return -math.inf
         off = (numbers - _USUAL) / _SPREAD
-        return self.gain(numbers) - _UNUSUAL * float(off @ off)
+        return self._gain(numbers) - _UNUSUAL * float(off @ off)
 
-    def gain(self, numbers: NDArray[np.float64]) -> float:
+    def _gain(self, numbers: NDArray[np.float64]) -> float:
         fall = np.log1p(-self._cast(numbers)) / np.float32(self.noise)
         across = np.diff(fall, axis=1)[self.known[:, 1:] & self.known[:, :-1]]
         down = np.diff(fall, axis=0)[self.known[1:] & self.known[:-1]]
