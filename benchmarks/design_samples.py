@@ -7,11 +7,11 @@ from functools import cache
 
 from layerstudio.pipelines.evaluation.flattening import flattened
 from layerstudio.pipelines.evaluation.samples import Sample
-from training.assets import Assets
+from training.assets import Assets, assets_of
 from training.designs import BACKGROUNDS, Design, make_design
 from training.splits import Split
 
-ASSETS = {"best": Assets.best, "pack": Assets.bundled}
+ASSETS = ("best", "pack")
 _SMOOTH = "plain and gradient"
 
 
@@ -65,4 +65,4 @@ class Designs:
 
 @cache
 def loaded(assets: str) -> Assets:
-    return ASSETS[assets]()
+    return assets_of(assets)

@@ -84,7 +84,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--split", choices=SPLITS, default="dev")
     parser.add_argument(
         "--assets",
-        choices=tuple(ASSETS),
+        choices=ASSETS,
         default="best",
         help="best: openclipart-svg where installed; pack: only what is bundled",
     )

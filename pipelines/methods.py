@@ -84,6 +84,7 @@ class GenerateMethod(Protocol):
 
 
 _METHODS: dict[str, str] = {
+    "auto": "layerstudio.pipelines.peel.method_auto:AutoMethod",
     "flat": "layerstudio.pipelines.flat.method:FlatMethod",
     "peel": "layerstudio.pipelines.peel.method:PeelMethod",
     "palette": "layerstudio.pipelines.colours.method_palette:PaletteMethod",
@@ -99,7 +100,7 @@ _METHODS: dict[str, str] = {
     "studio": "layerstudio.pipelines.studio.method:StudioMethod",
     "layeringdiff": "layerstudio.pipelines.layeringdiff.method:LayeringDiff",
 }
-DEFAULT_DECOMPOSE = "flat"
+DEFAULT_DECOMPOSE = "auto"
 DEFAULT_GENERATE = "layerdiffuse-sdxl"
 
 

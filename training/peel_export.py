@@ -17,7 +17,7 @@ from layerstudio.models.peel_network import CELL, STRIDE, PeelNetwork, network_i
 from training.assets import Assets, assets_of
 from training.designs import BACKGROUNDS, make_design
 from training.peel_data import Example, truth_of
-from training.peel_run import LOG, Run
+from training.peel_run import Run
 from training.peel_sheet import worst
 
 _MEANING = {
@@ -98,7 +98,7 @@ def _card(run: Run, figures: dict[str, float], size: int) -> str:
     own = run.settings
     count = sum(value.numel() for value in run.average.parameters())
     rows = "\n".join(f"| {_MEANING[name]} | {value:.3f} |" for name, value in figures.items())
-    log = (run.folder / LOG).read_text(encoding="utf-8").split()
+    log = run.loop.log.read_text(encoding="utf-8").split()
     curve = "\n".join(f"| {row.replace(',', ' | ')} |" for row in log[1 :: max(1, len(log) // 12)])
     head = log[0].replace(",", " | ")
     return _CARD.read_text(encoding="utf-8").format(

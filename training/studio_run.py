@@ -13,10 +13,10 @@ from layerstudio.models.studio_codec import StudioCodec
 from layerstudio.models.studio_network import StudioNetwork, StudioSize
 from layerstudio.pipelines.studio.model import StudioModel
 from training.assets import assets_of
+from training.loop import Loop, Pace
 from training.studio_codec_data import CodecCrops
 from training.studio_codec_lesson import CodecLesson, fitted
 from training.studio_lesson import StudioLesson
-from training.studio_loop import Loop, Pace
 from training.studio_scenes import Stock
 from training.studio_sprites import drawings, strangers
 

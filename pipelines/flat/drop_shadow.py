@@ -8,6 +8,7 @@ caster belong to its own soft edge, and the faintest ones count as much as the d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,8 +17,6 @@ from scipy.optimize import minimize
 
 from layerstudio.color import F32
 
-_SIDES = (96, 160)  # pixels of the longer side: where numbers are sought, and where refined
-_EVALUATIONS = (80, 70)
 _WHOLE = 0.999  # share of a shrunk pixel that must be known
 _OUTLIER = 0.01  # opacity from which an error counts by its size, no more by its square (Huber)
 _REWEIGHTED = 4  # rounds in which the best opacity is found
@@ -26,6 +25,17 @@ _BLURS = (0.012, 0.025, 0.045)
 _OFFSETS = ((0.0, 0.5), (0.5, 1.0), (-0.4, 1.0), (1.2, 1.2), (0.3, 1.6), (0.0, 1.6), (0.0, -1.0))
 _SHARP = 0.3  # pixels of a blur that is none
 _SEEN = 0.02  # opacity from which an error matters
+_LEAST_SEEN = 12  # shrunk pixels where it does
+
+
+class _Level(NamedTuple):
+    """``side`` is the longer one, in pixels."""
+
+    side: int
+    evaluations: int
+
+
+_ROUGH, _FINE = _Level(96, 80), _Level(160, 70)
 
 
 @dataclass(frozen=True)
@@ -51,15 +61,15 @@ def fit_drop_shadow(
     silhouette: F32, seen: F32, known: NDArray[np.bool_]
 ) -> tuple[DropShadow, float]:
     """The drop shadow of ``silhouette`` that best explains the opacity ``seen`` where it is
-    ``known``, all (h, w), and its mean error where either is dark.
+    ``known``, all (h, w), and its mean error where either is dark; 1 where too little of it shows.
 
     ``known`` should leave out the soft edges of what covers the shadow.
     """
-    found: NDArray[np.float64] | None = None
-    for side, evaluations in zip(_SIDES, _EVALUATIONS, strict=True):
-        fit = _Fit(silhouette, seen, known, side)
-        found = fit.refined(fit.best_start() if found is None else found, evaluations)
-    return fit.shadow(found), fit.error(found)
+    rough = _Fit(silhouette, seen, known, _ROUGH.side)
+    fine = _Fit(silhouette, seen, known, _FINE.side)
+    found = rough.refined(rough.best_start(), _ROUGH.evaluations)
+    found = fine.refined(found, _FINE.evaluations)
+    return fine.shadow(found), fine.error(found)
 
 
 class _Fit:
@@ -102,8 +112,10 @@ class _Fit:
         moved = self._moved(numbers)
         shown = self._opacity(moved) * moved
         matters = self._weight * ((self._target > _SEEN) | (shown > _SEEN))
-        total = float((matters * np.abs(shown - self._target)).sum())
-        return total / max(float(matters.sum()), 1e-6)
+        count = float(matters.sum())
+        if 0 < count < _LEAST_SEEN:
+            return 1.0
+        return float((matters * np.abs(shown - self._target)).sum()) / max(count, 1.0)
 
     def _cost(self, numbers: NDArray[np.float64]) -> float:
         moved = self._moved(numbers)

@@ -35,11 +35,12 @@ class Guide(Protocol):
         analysis: Analysis,
         backdrop: F32,
         soft: NDArray[np.bool_],
+        things: Sequence[Element],
         foreground: NDArray[np.bool_],
         edges: NDArray[np.bool_],
     ) -> list[Element]:
-        """The shadows that explain ``soft`` (h, w); ``foreground`` (h, w) covers the backdrop,
-        ``edges`` (h, w) are those of panels."""
+        """The shadows of ``things``, drawings and texts, that explain ``soft`` (h, w);
+        ``foreground`` (h, w) covers the backdrop, ``edges`` (h, w) are those of panels."""
         ...
 
     def stacked(

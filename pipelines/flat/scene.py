@@ -45,7 +45,8 @@ _MIN_STICKER = 0.015  # of the canvas
 _MOST_STICKERS = 6
 _OUTLINE = 4  # pixels around drawn regions on a photograph where their outline may run
 _STRONG = 48  # levels from the plate that an outline is
-_COVERING = 0.98  # opacity
+_COVERING = 0.98  # opacity, or share
+_INKED = 0.5  # opacity
 _SLIVER = 0.6  # share of a piece that lies in panel edges when it is nothing but edge
 
 
@@ -98,7 +99,7 @@ def find_elements(
     soft = _lay_shadows(scene)
     step("lettering", 0.6)
     foreground = _foreground(scene, soft)
-    ink = foreground & crisp(residual(analysis.rgb, scene.backdrop), _INK_SHARE)
+    ink = _ink(scene, foreground)
     letters = _letters(scene, foreground, ink)
     step("drawings", 0.7)
     drawings = _drawings(scene, foreground, ink, letters)
@@ -168,7 +169,11 @@ def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
         return soft
     foreground = _foreground(scene, soft)
     if guide is not None:
-        for shadow in guide.cast(analysis, scene.backdrop, soft, foreground, scene.edges):
+        ink = _ink(scene, foreground)
+        letters = _letters(scene, foreground, ink)
+        things = _drawings(scene, foreground, ink, letters)
+        things += [item.element for item in letters]
+        for shadow in guide.cast(analysis, scene.backdrop, soft, things, foreground, scene.edges):
             scene.add(shadow)
             scene.cast.append(shadow)
         return soft
@@ -212,6 +217,10 @@ def _without_slivers(mask: NDArray[np.bool_], edges: NDArray[np.bool_]) -> NDArr
     return kept[pieces.labels]
 
 
+def _ink(scene: _Scene, foreground: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return foreground & crisp(residual(scene.analysis.rgb, scene.backdrop), _INK_SHARE)
+
+
 def _letters(
     scene: _Scene, foreground: NDArray[np.bool_], ink: NDArray[np.bool_]
 ) -> list[Lettering]:
@@ -224,8 +233,15 @@ def _letters(
         ]
         found += blocks_to_lettering(scene.analysis, scene.backdrop, free)
     if scene.guide is not None:
-        found = [item for item in found if scene.guide.is_text(item)]
+        panels = _on_panels(scene)
+        found = [item for item in found if _lies_on(panels, item) or scene.guide.is_text(item)]
     return found
+
+
+def _lies_on(panels: NDArray[np.bool_], item: Lettering) -> bool:
+    """Whether letters stand on panels: those are text, whoever takes them for a sticker."""
+    ink = item.element.alpha > _INKED
+    return bool(panels[item.element.bounds.slices][ink].mean() >= _COVERING)
 
 
 def _drawings(

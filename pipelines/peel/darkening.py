@@ -177,9 +177,10 @@ class _Squares:
         if len(across) + len(down) < _LEAST_STEPS:
             return None
         steps = np.abs(np.concatenate([across, down]))
-        noise = max(_LEAST_NOISE, _NOISE * float(np.median(steps)))
+        noise = np.float32(max(_LEAST_NOISE, _NOISE * float(np.median(steps))))
         small = _means(silhouette, side)
-        return cls(small, known, across / noise, down / noise, noise, side, unit)
+        across, down = (np.asarray(step / noise, np.float32) for step in (across, down))
+        return cls(small, known, across, down, float(noise), side, unit)
 
     def shadow(self, numbers: NDArray[np.float64]) -> DropShadow:
         """In pixels."""

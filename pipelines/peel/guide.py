@@ -10,7 +10,6 @@ from layerstudio.color import F32
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, residual
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.lettering import Lettering
-from layerstudio.pipelines.flat.objects import find_drawings
 from layerstudio.pipelines.flat.photograph import Plate
 from layerstudio.pipelines.flat.shadows import soft_darkness
 from layerstudio.pipelines.peel.parting import parted
@@ -52,10 +51,15 @@ class NetworkGuide:
         return guided_soft(analysis, backdrop, soft, self.reading)
 
     def cast(
-        self, analysis: Analysis, backdrop: F32, soft: Mask, foreground: Mask, edges: Mask
+        self,
+        analysis: Analysis,
+        backdrop: F32,
+        soft: Mask,
+        things: Sequence[Element],
+        foreground: Mask,
+        edges: Mask,
     ) -> list[Element]:
-        drawings = find_drawings(analysis, backdrop, foreground)
-        casters = self._parted(analysis, drawings, edges)
+        casters = self._parted(analysis, things, edges)
         ruled = soft_darkness(analysis, backdrop)
         agreed = np.where(ruled, np.float32(1), self.reading.shadow)
         return cast_shadows(analysis, backdrop, soft, casters, foreground, agreed)

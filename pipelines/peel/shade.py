@@ -168,7 +168,7 @@ def _fitted_beside(shadow: _Shadow, clear: F32) -> _Shadow:
     through, and is changed (backfitting: Friedman and Stuetzle 1981)."""
     view = shadow.bounds.slices
     others = clear[view] / (1 - shadow.cast)
-    alone = np.clip(1 - (1 - shadow.darkness) / np.maximum(others, 0.05), 0, 1)
+    alone = np.clip(1 - (1 - shadow.darkness) / np.maximum(others, 0.05), 0, 1).astype(np.float32)
     fitted, error = fit_drop_shadow(shadow.silhouette, alone, shadow.known)
     if error > _MAX_ERROR:
         return shadow

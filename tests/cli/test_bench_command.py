@@ -33,15 +33,15 @@ class TestBench:
         out = tmp_path / "report"
         done = run("bench", folder, "-o", out, "--edits", "2")
         assert done.exit_code == 0, done.output
-        assert "flat" in done.stdout and "c.psd" in done.stderr
+        assert "auto" in done.stdout and "c.psd" in done.stderr
         names = {path.name for path in out.iterdir()}
         assert names == {"report.html", "report.json", "report.md", "journal.jsonl"}
         data = json.loads((out / "report.json").read_text())
         summary = data["summaries"][0]
-        assert (summary["contestant"], summary["all"]["count"]) == ("flat", 2)
+        assert (summary["contestant"], summary["all"]["count"]) == ("auto", 2)
         assert len(summary["all"]["rows"]) == 3
         assert summary["recomposition"]["max_error"] <= 1 / 255 + 1e-6
-        assert data["facts"]["contestants"]["flat"]["request"]["read_text"] is False
+        assert data["facts"]["contestants"]["auto"]["request"]["read_text"] is False
         assert "data:image/webp" in (out / "report.html").read_text("utf-8")
 
     def test_json_and_several_contestants(self, tmp_path):

@@ -11,9 +11,10 @@ from layerstudio.geometry import Bounds
 from layerstudio.models.peel_network import CELL, STRIDE, PeelNetwork, PeelSize, network_input
 from training.assets import Assets
 from training.designs import make_design
+from training.loop import rate_share
 from training.peel_data import KINDS, Examples, truth_of
 from training.peel_loss import losses, tensors
-from training.peel_run import Run, Settings, rate_share
+from training.peel_run import Run, Settings
 from training.splits import split_of
 
 
@@ -104,7 +105,7 @@ def test_tensors_stack_examples(assets):
 
 
 def test_the_rate_rises_stays_and_falls():
-    shares = [rate_share(step, 1000) for step in (0, 50, 99, 500, 850, 999)]
+    shares = [rate_share(step, 1000, 0.3) for step in (0, 50, 99, 500, 850, 999)]
     assert shares[0] < shares[1] < shares[2] == shares[3] == 1 > shares[4] > shares[5] > 0
 
 

@@ -19,12 +19,12 @@ from layerstudio.models.studio_network import PATCH, SIDE, VIEWS
 from layerstudio.pipelines.studio.model import read
 from layerstudio.pipelines.studio.reading import read_prompt
 from training.assets import Assets, PackedSprites
+from training.loop import Pace
 from training.splits import split_of
 from training.studio_captions import HELD_BACK, held_back_sets, is_held_back
 from training.studio_export import export
 from training.studio_grounds import COLOURS, GROUNDS, ground
 from training.studio_lesson import costs
-from training.studio_loop import Pace
 from training.studio_posters import plate_of, poster
 from training.studio_quality import nearest
 from training.studio_run import Run, Scale, Settings

@@ -41,7 +41,7 @@ def poster(studio, pages, picture) -> StudioPage:
 def test_the_layers_show_the_poster(poster) -> None:
     document = poster.document()
     assert len(document["nodes"]) > 4
-    assert document["method"] == "flat"
+    assert document["method"] == "auto"
     assert document["recomposition_max_error"] <= 1.001 / 255
     assert len(poster.names()) == len(document["nodes"])
     assert poster.panel("status").get_by_text("Exact to 1/255").is_visible()

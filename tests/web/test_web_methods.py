@@ -35,7 +35,7 @@ def test_every_method_is_there_with_what_its_card_says(nothing_here):
     assert list(found) == [card.id for card in cards()]
     defaults = [id for id, method in found.items() if method["default"]]
     # The default generator's weights are not here, those of the built-in one always are.
-    assert defaults == ["flat", "studio"]
+    assert defaults == ["auto", "studio"]
     for card in cards():
         method = found[card.id]
         assert method["inputs"] == list(card.inputs) and method["modes"] == list(card.modes)

@@ -23,8 +23,8 @@ def photograph(seed):
     for _ in range(60):
         x, y, size = rng.integers(0, SHAPE[1]), rng.integers(0, SHAPE[0]), rng.integers(8, 60)
         patch = np.zeros(SHAPE, np.float32)
-        cv2.ellipse(patch, (int(x), int(y)), (int(size), int(size // 2)), float(rng.uniform(0, 180)),
-                    0, 360, 1.0, -1, cv2.LINE_AA)  # fmt: skip
+        centre, axes = (int(x), int(y)), (int(size), int(size // 2))
+        cv2.ellipse(patch, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1, cv2.LINE_AA)
         patch = cv2.GaussianBlur(patch, (0, 0), float(rng.uniform(0.5, 6)))[..., None]
         image += 0.5 * patch * (np.float32(rng.uniform(40, 230, 3)) - image)
     return np.clip(image + rng.normal(0, 2, image.shape), 0, 255).astype(np.float32)
@@ -75,7 +75,7 @@ def test_each_shadow_that_is_thrown_is_found_and_no_other(seed, throws):
 
 
 def test_what_the_network_does_not_see_must_be_plain():
-    image, covered, casters, _, seen = scene(1, (True, False))
+    image, covered, _, _, seen = scene(1, (True, False))
     sure = strongest(image, covered, disc(105, 120), seen, unit_of(covered))
     unseen = strongest(image, covered, disc(105, 120), np.zeros_like(seen), unit_of(covered))
     assert sure is not None and unseen is not None

@@ -1,4 +1,4 @@
-"""The loop that both networks of ``studio`` are trained in: seeded, stopped and resumed exactly."""
+"""The loop that the embedded networks are trained in: seeded, stopped and resumed exactly."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from torch import Tensor, nn
 from layerstudio.errors import NumericalFailure
 
 _WARMUP = 100
-_FALL = 0.35  # share of the steps, the last, in which the rate falls to 0
 _CLIP = 1.0
-_BETAS = (0.9, 0.99)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
     """How long and how fast one network is trained. ``average`` is that of the weights' running
-    mean, ``every`` the steps between two rows of the log and two checkpoints."""
+    mean, ``every`` the steps between two rows of the log and two checkpoints; in the last ``fall``
+    of the steps, a share, the rate falls to 0. ``betas`` are AdamW's."""
 
     steps: int
     batch: int
@@ -32,6 +31,8 @@ class Pace:
     average: float = 0.998
     decay: float = 0.01
     every: int = 50
+    fall: float = 0.35
+    betas: tuple[float, float] = (0.9, 0.99)
 
 
 class Lesson(Protocol):
@@ -51,11 +52,16 @@ class Loop:
         folder.mkdir(parents=True, exist_ok=True)
         self.network, self.average = network, deepcopy(network).eval()
         self.step = 0
+        self.log = folder / f"{name}.csv"
         self._lesson, self._pace = lesson, pace
-        self._checkpoint, self._log = folder / f"{name}.pt", folder / f"{name}.csv"
+        self._checkpoint = folder / f"{name}.pt"
         self._device = next(network.parameters()).device
         self._optimizer = torch.optim.AdamW(
-            network.parameters(), lr=pace.rate, weight_decay=pace.decay, betas=_BETAS, fused=True
+            network.parameters(),
+            lr=pace.rate,
+            weight_decay=pace.decay,
+            betas=pace.betas,
+            fused=True,
         )
         self._restore()
 
@@ -79,7 +85,7 @@ class Loop:
     def _update(self) -> dict[str, float]:
         pace = self._pace
         for group in self._optimizer.param_groups:
-            group["lr"] = pace.rate * rate_share(self.step, pace.steps)
+            group["lr"] = pace.rate * rate_share(self.step, pace.steps, pace.fall)
         self.network.train()
         torch.manual_seed(self.step)
         with torch.autocast(self._device.type, torch.bfloat16):
@@ -99,16 +105,19 @@ class Loop:
     def _follow(self) -> None:
         """The average moves towards the network, faster at first."""
         share = min(self._pace.average, (1 + self.step) / (10 + self.step))
-        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-        for average, own in pairs:
-            average.lerp_(own, 1 - share)
+        own = self.network.state_dict()
+        for name, value in self.average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(own[name], 1 - share)
+            else:
+                value.copy_(own[name])
 
     def _note(self, means: dict[str, float], began: float) -> None:
-        if not self._log.exists():
-            self._log.write_text(",".join(["step", "seconds", "cpu", *means]) + "\n", "utf-8")
+        if not self.log.exists():
+            self.log.write_text(",".join(["step", "seconds", "cpu", *means]) + "\n", "utf-8")
         row = [str(self.step), f"{time.monotonic() - began:.0f}", f"{time.process_time():.0f}"]
         row += [f"{value:.5f}" for value in means.values()]
-        with self._log.open("a", encoding="utf-8") as file:
+        with self.log.open("a", encoding="utf-8") as file:
             file.write(",".join(row) + "\n")
 
     def _save(self) -> None:
@@ -132,8 +141,8 @@ class Loop:
         self.step = int(state["step"])
 
 
-def rate_share(step: int, steps: int) -> float:
-    """Share of the full rate: a rise, a plateau, and a straight fall to 0."""
+def rate_share(step: int, steps: int, fall: float) -> float:
+    """Share of the full rate: a rise, a plateau, and in the last ``fall`` a straight way to 0."""
     rise = min(1.0, (step + 1) / _WARMUP)
-    left = (steps - step) / max(1.0, _FALL * steps)
+    left = (steps - step) / max(1.0, fall * steps)
     return max(0.0, min(rise, left, 1.0))
