@@ -27,7 +27,7 @@ from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.peel.reading import Mask
 
 # Of ``Darkening.features``: above 0 there is a shadow. By training/peel_shadows.py.
-_WEIGHTS = (0.89, 0.86, 0.93)
+_WEIGHTS = (0.32, 0.82, 0.8)
 _UNITS = 100  # to the side of a square canvas; blurs, squares and reaches are measured in them
 _BLURS = (0.45, 0.7, 1.1, 1.6, 2.2)  # units
 _OFFSETS = tuple(itertools.product((-0.4, 0.25, 0.9, 1.5), (0.3, 1.0, 1.7)))  # of the blur

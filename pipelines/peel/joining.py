@@ -19,7 +19,7 @@ Pair = tuple[int, int]
 Colours = NDArray[np.floating] | NDArray[np.uint8]
 
 # Of a contact's ``features``: above 0 it parts two drawings. By training/peel_joining.py.
-_WEIGHTS = (-3.72, 0.86, 0.17, 0.93, 3.04)
+_WEIGHTS = (-2.83, 0.97, 0.04, 0.58, 2.45)
 _FLOOR = 0.01  # of a probability in a logarithm
 _MIN_PIECE = 0.004  # of the canvas
 _MIN_SHARE = 0.04  # of the drawing

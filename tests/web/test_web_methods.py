@@ -122,9 +122,9 @@ def test_looking_loads_no_network_library():
 def test_a_run_of_the_studio_is_a_measurement(nothing_here):
     with running() as client:
         cost = client.get("/studio/methods").json()["methods"][0]["cost"]
-        application(client).state.jobs.timings.add(Measure("decompose/flat", 1.0), 7.0)
+        application(client).state.jobs.timings.add(Measure("decompose/auto", 1.0), 7.0)
         after = client.get("/studio/methods").json()["methods"][0]["cost"]
         device = client.get("/studio/methods").json()["device"]
     assert after["seconds"] is not None and after != cost
     assert device["memory_bytes"] is None or device["memory_bytes"] > 2**20
-    assert load_decomposer("flat").card.id == "flat"
+    assert load_decomposer("auto").card.id == "auto"

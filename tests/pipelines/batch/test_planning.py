@@ -67,7 +67,7 @@ def test_rows_of_every_kind(tmp_path, pictures):
     table.write_text("\n".join(lines))
     plan = planned(asked_for(table, out=tmp_path / "out", template="{name}-{method}"))
     assert [work.task for work in plan.works] == ["decompose", "convert", "decompose", "decompose"]
-    assert plan.works[0].targets[0].endswith("two-flat.psd")
+    assert plan.works[0].targets[0].endswith("two-auto.psd")
     again = plan.works[2].request
     assert isinstance(again, DecomposeRequest)
     assert again.layers == 3 and again.source_sha256
