@@ -1,8 +1,8 @@
 """Train ``peel``, the small network that guides the default decomposition, and export it.
 
-On two cores, in the background, about an hour and a half:
+On two cores, in the background, about three hours:
 
-    nice python -m training.peel --out runs/peel --steps 11000
+    nice python -m training.peel --out runs/peel --steps 27000
 
 On a GPU, about ten minutes:
 

@@ -26,7 +26,7 @@ class Settings:
     with as many. ``pool`` is how many designs a stream keeps; ``remark`` goes into the card."""
 
     out: str
-    steps: int = 11_000
+    steps: int = 27_000
     batch: int = 4
     side: int = 640
     rate: float = 1.5e-3

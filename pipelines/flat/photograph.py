@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -54,15 +55,34 @@ def find_plate(analysis: Analysis) -> Plate:
     veils = tuple(find_veils(analysis, dilate(drawn, _RIM)))
     for veil in veils:
         drawn[veil.bounds.slices] |= stands_out(analysis.rgb, veil, analysis.tolerance)
-    hole = dilate(drawn, _RIM)
-    bare = analysis.rgb.astype(np.float32)
+    return plate_of(without(analysis.rgb, veils), drawn, veils, lines)
+
+
+def without(rgb: U8, veils: Sequence[Element]) -> F32:
+    """``rgb`` (h, w, 3) as it would be without ``veils``, bottom to top."""
+    bare = rgb.astype(np.float32)
     for veil in reversed(veils):
         unveiled(bare, veil)
-    bare = np.asarray(fill_smooth(bare, hole), np.float32)
+    return bare
+
+
+def plate_of(
+    bare: F32,
+    drawn: NDArray[np.bool_],
+    veils: Sequence[Element],
+    lines: Sequence[Line],
+    shadows: Sequence[Element] = (),
+    cast: Sequence[Element] = (),
+) -> Plate:
+    """The plate of ``bare`` (h, w, 3), the photograph without ``veils``; shadows are taken off it,
+    in place."""
+    for shadow in (*shadows, *cast):
+        unveiled(bare, shadow)
+    bare = np.asarray(fill_smooth(bare, dilate(drawn, _RIM)), np.float32)
     backdrop = bare.copy()
-    for veil in veils:
-        lay_over(backdrop, veil)
-    return Plate(bare, backdrop, drawn, veils, lines)
+    for layer in (*veils, *shadows, *cast):
+        lay_over(backdrop, layer)
+    return Plate(bare, backdrop, drawn, tuple(veils), tuple(lines), tuple(shadows), tuple(cast))
 
 
 def completed(plate: Plate, rgb: U8, hole: NDArray[np.bool_], *, noise: float, seed: int) -> F32:

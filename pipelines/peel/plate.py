@@ -8,21 +8,19 @@ import numpy as np
 
 from layerstudio.color import F32
 from layerstudio.document import Role
-from layerstudio.ops.fill_smooth import fill_smooth
-from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
-from layerstudio.pipelines.flat.element import Element, lay_over
+from layerstudio.pipelines.flat.analysis import Analysis, find_regions
+from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.lettering import lines_on_photograph
 from layerstudio.pipelines.flat.outline import filled
-from layerstudio.pipelines.flat.photograph import Plate, without_specks
+from layerstudio.pipelines.flat.photograph import Plate, plate_of, without, without_specks
 from layerstudio.pipelines.flat.synthetic import find_drawn
 from layerstudio.pipelines.flat.text import Line
-from layerstudio.pipelines.flat.veils import stands_out, unveiled
+from layerstudio.pipelines.flat.veils import stands_out
 from layerstudio.pipelines.peel.darkening import believed_shadows
 from layerstudio.pipelines.peel.parting import parts_of
 from layerstudio.pipelines.peel.reading import Mask, Reading, mean_by_region
 from layerstudio.pipelines.peel.veils import guided_veils
 
-_RIM = 4  # pixels around drawn things that their edges may colour
 _SEEN = 0.5
 _AGREED = 0.4  # probability with which a region that the rules take for drawn is
 _MIN_WRITTEN = 0.35  # mean probability of a line's pixels that something is drawn there
@@ -44,18 +42,9 @@ def guided_plate(analysis: Analysis, reading: Reading) -> Plate:
     veils = guided_veils(analysis, reading, drawn)
     for veil in veils:
         drawn[veil.bounds.slices] |= stands_out(analysis.rgb, veil, analysis.tolerance)
-    hole = dilate(drawn, _RIM)
-    bare = analysis.rgb.astype(np.float32)
-    for veil in reversed(veils):
-        unveiled(bare, veil)
+    bare = without(analysis.rgb, veils)
     shadows, cast = _shadows(analysis, bare, reading, drawn)
-    for shadow in (*shadows, *cast):
-        unveiled(bare, shadow)
-    bare = np.asarray(fill_smooth(bare, hole), np.float32)
-    backdrop = bare.copy()
-    for layer in (*veils, *shadows, *cast):
-        lay_over(backdrop, layer)
-    return Plate(bare, backdrop, drawn, tuple(veils), lines, tuple(shadows), tuple(cast))
+    return plate_of(bare, drawn, veils, lines, shadows, cast)
 
 
 def _drawn(analysis: Analysis, reading: Reading, found: Mask) -> Mask:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -20,6 +21,7 @@ from layerstudio.ui.web.sessions import Session
 
 ADDRESS = "http://127.0.0.1:7860"
 EXTENT = Extent(61, 47)
+PATIENCE = 30.0  # seconds
 
 
 @contextmanager
@@ -46,6 +48,13 @@ def session_of(client: TestClient) -> Session:
     cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
     scope = {"type": "http", "headers": [(b"cookie", cookies.encode())]}
     return application(client).state.sessions.of(HTTPConnection(scope))
+
+
+def until(condition: Callable[[], object]) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < ends, "It did not come about."
+        time.sleep(0.01)
 
 
 def noise(bounds: Bounds, seed: int, alpha: int | None = None) -> np.ndarray:

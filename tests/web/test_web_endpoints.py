@@ -18,13 +18,13 @@ from gradio_client.exceptions import AppError
 from pictures_to_upload import layered_file
 from PIL import Image
 from served_studio import served
+from studio_client import PATIENCE, until
 
 from layerstudio.composite import composite_pixels
 from layerstudio.io.files import open_document
 from layerstudio.pipelines import methods
 from layerstudio.progress import Progress
 
-PATIENCE = 30.0  # seconds
 FILE_DATA = {"_type": "gradio.FileData"}
 
 
@@ -231,13 +231,6 @@ def endless(monkeypatch):
     EndlessMethod.ended.clear()
     monkeypatch.setitem(methods._METHODS, "endless", f"{__name__}:EndlessMethod")
     return EndlessMethod
-
-
-def until(condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_cancelled_call_cancels_its_job(studio, poster, tmp_path, endless):

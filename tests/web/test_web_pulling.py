@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import hub_stand_in
 import pytest
-from studio_client import another, application, running, session_of
+from studio_client import PATIENCE, another, application, running, session_of, until
 
 from layerstudio.ui.web.jobs.job import JobResult
 from layerstudio.ui.web.methods_view import weights_view
@@ -17,7 +17,6 @@ ID = "layerdiffuse-sdxl-attn"
 ROW = checkpoint(ID)
 (FILE,) = ROW.patterns
 BODY = random.Random(3).randbytes(200_000)
-PATIENCE = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +61,6 @@ def start(client, **body):
 def wait(job):
     assert job.finished.wait(PATIENCE), job.view()
     return job.view()
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "It did not come about."
-        time.sleep(0.005)
 
 
 def test_weights_arrive_with_progress_and_are_missing_no_more(client, hub):
