@@ -195,6 +195,14 @@ def _on_panels(scene: _Scene) -> NDArray[np.bool_]:
     return found
 
 
+def _on_veils(scene: _Scene) -> NDArray[np.bool_]:
+    """Pixels (h, w) of a photograph beneath a translucent panel."""
+    found = np.zeros(scene.analysis.extent.shape, bool)
+    for veil in scene.plate.veils if scene.plate is not None else ():
+        found[veil.bounds.slices] |= veil.alpha > 0
+    return found
+
+
 def _foreground(scene: _Scene, soft: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels (h, w) that the backdrop does not explain."""
     tolerance = scene.analysis.tolerance
@@ -234,14 +242,17 @@ def _letters(
         found += blocks_to_lettering(scene.analysis, scene.backdrop, free)
     if scene.guide is not None:
         panels = _on_panels(scene)
-        found = [item for item in found if _lies_on(panels, item) or scene.guide.is_text(item)]
+        found = [
+            item for item in found if _lies_on(panels, item.element) or scene.guide.is_text(item)
+        ]
     return found
 
 
-def _lies_on(panels: NDArray[np.bool_], item: Lettering) -> bool:
-    """Whether letters stand on panels: those are text, whoever takes them for a sticker."""
-    ink = item.element.alpha > _INKED
-    return bool(panels[item.element.bounds.slices][ink].mean() >= _COVERING)
+def _lies_on(panels: NDArray[np.bool_], item: Element) -> bool:
+    """Whether something stands on panels: what does is drawn, whoever takes it for a part of a
+    sticker or of the photograph."""
+    ink = item.alpha > _INKED
+    return bool(ink.any() and panels[item.bounds.slices][ink].mean() >= _COVERING)
 
 
 def _drawings(
@@ -278,13 +289,10 @@ def _plainly_drawn(
     """
     total = scene.analysis.extent.pixel_count
     guide = scene.guide
-    if guide is not None:
-        return [
-            item
-            for item in drawings
-            if item.alpha.sum() >= _MIN_ON_PHOTOGRAPH * total and guide.is_drawn(item)
-        ]
     large = [item for item in drawings if item.alpha.sum() >= _MIN_ON_PHOTOGRAPH * total]
+    if guide is not None:
+        veiled = _on_veils(scene)
+        return [item for item in large if _lies_on(veiled, item) or guide.is_drawn(item)]
     designed = letters or any(item.role is Role.SHAPE for item in scene.elements)
     if designed:
         return large

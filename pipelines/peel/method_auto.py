@@ -1,4 +1,5 @@
-"""The method ``auto``, the default: ``peel`` wherever its network can run, else ``flat``."""
+"""The method ``auto``, the default: ``peel`` where its network runs and knows such pictures, else
+``flat``."""
 
 from __future__ import annotations
 
@@ -7,9 +8,12 @@ from importlib.util import find_spec
 from layerstudio.color import U8
 from layerstudio.pipelines.flat.guide import Guide
 from layerstudio.pipelines.methods import MethodCard
+from layerstudio.pipelines.peel.guide import NetworkGuide
 from layerstudio.pipelines.peel.method import PeelMethod
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, ProgressCallback
+
+_MOST_DOUBT = 0.1  # share of the picture; that of designs is seldom above 0.08
 
 
 class AutoMethod(PeelMethod):
@@ -18,7 +22,7 @@ class AutoMethod(PeelMethod):
         task="decompose",
         title="Automatic",
         summary="Posters, slides, screenshots, logos, illustrations and designs on photographs: "
-        "'peel' where PyTorch is installed, else 'flat'. Nothing is downloaded.",
+        "'peel' where PyTorch is installed and its network knows such pictures, else 'flat'.",
         reference="LayerStudio, docs/peel.md",
         code_licence="Apache-2.0",
         weights_licence="Apache-2.0",
@@ -29,11 +33,15 @@ class AutoMethod(PeelMethod):
     def guide(
         self, rgb: U8, runtime: Runtime | None, progress: ProgressCallback, cancel: CancelToken
     ) -> tuple[Guide | None, list[str]]:
-        """That of ``peel``, and none without a word where PyTorch is missing: nobody asked for it.
+        """That of ``peel``; none, without a word, where PyTorch is missing, which nobody asked for,
+        and where the network is in doubt over much of the picture, as it is over screenshots.
 
         Raises ``MismatchedWeights`` and ``UnreadableFile`` where the embedded file is damaged.
         """
         if find_spec("torch") is None:
             cancel.check()
             return None, []
-        return super().guide(rgb, runtime, progress, cancel)
+        guide, notes = super().guide(rgb, runtime, progress, cancel)
+        if isinstance(guide, NetworkGuide) and guide.reading.doubt > _MOST_DOUBT:
+            return None, []
+        return guide, notes

@@ -54,7 +54,7 @@ def _drawn(analysis: Analysis, reading: Reading, found: Mask) -> Mask:
     network takes for a veil is one all the same; without them a veil is none.
     """
     veiled = reading.veil > _SEEN
-    pixels = np.where(veiled, np.minimum(reading.drawn, reading.text), reading.drawn)
+    pixels = np.where(veiled, reading.text + reading.drawing, reading.drawn)
     either = np.maximum(reading.drawn, reading.veil)
     votes = mean_by_region(analysis, pixels) > _SEEN
     votes |= found & (mean_by_region(analysis, either) > _AGREED)

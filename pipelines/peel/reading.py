@@ -12,6 +12,8 @@ from layerstudio.pipelines.flat.analysis import Analysis
 
 Mask = NDArray[np.bool_]
 
+_CLEARLY = 0.6  # probability
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -43,6 +45,12 @@ class Reading:
     @property
     def drawn(self) -> F32:
         return 1 - self.background
+
+    @property
+    def doubt(self) -> float:
+        """Share of pixels whose kind the network does not know: none is clearly the likeliest."""
+        likeliest = np.maximum.reduce([self.background, self.shape, self.text, self.drawing])
+        return float((likeliest < _CLEARLY).mean())
 
 
 def mean_by_region(analysis: Analysis, values: F32) -> NDArray[np.float64]:

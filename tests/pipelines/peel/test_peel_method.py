@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 import layerstudio
 from layerstudio import Cancelled, CancelToken
-from layerstudio.document import Provenance
+from layerstudio.document import Provenance, Role
 from layerstudio.picture import Picture
-from layerstudio.pipelines.peel import method
+from layerstudio.pipelines.peel import method, method_auto
+from layerstudio.pipelines.peel.guide import NetworkGuide
 from layerstudio.pipelines.peel.method import PeelMethod
+from layerstudio.pipelines.peel.method_auto import AutoMethod
 from layerstudio.progress import ignore_progress
 from layerstudio.requests import DecomposeRequest
 from layerstudio.weights.embedded import embedded
 
 SHAPE = (187, 301)
+SLIDE = Path(__file__).parents[3] / "examples" / "slide.jpg"
 
 
 def picture():
@@ -67,6 +72,28 @@ def test_without_torch_the_rules_work_alone_and_say_so(monkeypatch):
     document = run(picture())
     assert len(document.layers) > 1
     assert any("PyTorch" in note for note in document.notes)
+
+
+def test_auto_says_nothing_where_torch_is_missing(monkeypatch):
+    monkeypatch.setattr(method_auto, "find_spec", lambda name: None)
+    made = layerstudio.decompose(picture(), read_text=False)
+    assert len(made.layers) > 1 and not made.notes
+    assert isinstance(made.layers[0].provenance, Provenance)
+    assert made.layers[0].provenance.method == "auto"
+
+
+@pytest.mark.parametrize(("most", "is_guided"), [(1.0, True), (-1.0, False)])
+def test_auto_is_guided_where_the_network_knows_the_picture(monkeypatch, most, is_guided):
+    monkeypatch.setattr(method_auto, "_MOST_DOUBT", most)
+    guide, notes = AutoMethod().guide(picture(), None, ignore_progress, CancelToken())
+    assert (guide is not None) == is_guided and notes == []
+
+
+def test_what_stands_on_a_translucent_panel_is_a_layer_whatever_the_network_says(monkeypatch):
+    monkeypatch.setattr(NetworkGuide, "is_drawn", lambda self, drawing: False)
+    made = layerstudio.decompose(SLIDE, method="peel", read_text=False)
+    drawn = [layer.bounds for layer in made.layers if layer.role is Role.OBJECT]
+    assert sum(bounds.x < 780 and bounds.right < 780 for bounds in drawn) >= 3  # the bullets
 
 
 def test_a_cancelled_run_stops_before_the_network_is_read():
