@@ -18,10 +18,10 @@ from layerstudio.color import F32
 from layerstudio.document import Layer, Role
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.flat.shadows import silhouette_in
 from layerstudio.pipelines.peel.darkening import (
     Darkening,
     reach_of,
-    silhouette_in,
     strongest,
     unit_of,
 )

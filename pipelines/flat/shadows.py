@@ -136,8 +136,7 @@ def shadow_of(
     under = backdrop[bounds.slices]
     tint = shadow_tint(image[near], under[near])
     seen = project_alpha(image, tint, under)
-    silhouette = np.zeros(bounds.extent.shape, np.float32)
-    silhouette[caster.bounds.relative_to(bounds).slices] = caster.alpha
+    silhouette = silhouette_in(bounds, caster)
     covered = silhouette >= 0.02
     known = ~covered & (~hidden[bounds.slices] | near)
     seen[~near & known] = np.minimum(seen[~near & known], FAINT)
@@ -157,6 +156,13 @@ def shadow_of(
         return None
     colour = np.broadcast_to(np.float32(tint), (*alpha.shape, 3))
     return Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
+
+
+def silhouette_in(bounds: Bounds, caster: Element) -> F32:
+    """The caster's alpha over ``bounds``, which contain it."""
+    alpha = np.zeros(bounds.extent.shape, np.float32)
+    alpha[caster.bounds.relative_to(bounds).slices] = caster.alpha
+    return alpha
 
 
 def _touching(soft: NDArray[np.bool_], caster: Element, bounds: Bounds) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.analysis import dilate
 from layerstudio.pipelines.flat.drop_shadow import DropShadow
 from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.flat.shadows import silhouette_in
 from layerstudio.pipelines.peel.reading import Mask
 
 # Of ``Darkening.features``: above 0 there is a shadow. By training/peel_shadows.py.
@@ -111,12 +112,6 @@ def reach_of(caster: Element, extent: Extent) -> Bounds:
     """Where its shadow may lie."""
     reach = math.ceil(_REACH * math.sqrt(extent.pixel_count) / _UNITS)
     return caster.bounds.padded(reach).clamped(extent)
-
-
-def silhouette_in(bounds: Bounds, caster: Element) -> F32:
-    alpha = np.zeros(bounds.extent.shape, np.float32)
-    alpha[caster.bounds.relative_to(bounds).slices] = caster.alpha
-    return alpha
 
 
 def strongest(

@@ -23,6 +23,7 @@ from layerstudio.pipelines.flat.shadows import (
     carried_on,
     gentle_steps,
     shadow_tint,
+    silhouette_in,
 )
 from layerstudio.pipelines.peel.parting import nearest_number
 from layerstudio.pipelines.peel.reading import Mask, Reading
@@ -191,20 +192,19 @@ def _shadow(
     reach = min(160, max(24, int(0.25 * max(caster.bounds.extent))))
     bounds = caster.bounds.padded(reach).clamped(analysis.extent)
     view = bounds.slices
-    silhouette = np.zeros(bounds.extent.shape, np.float32)
-    silhouette[caster.bounds.relative_to(bounds).slices] = caster.alpha
+    silhouette = silhouette_in(bounds, caster)
     own = soft[view] & cell[view]
     own = pieces_with(own, dilate(silhouette > 0.5, _CONTACT))
     if np.count_nonzero(own) < _MIN_AREA:
         return None
     image, under = analysis.rgb[view].astype(np.float32), backdrop[view]
     tint = shadow_tint(image[own], under[own])
-    seen = np.where(own, project_alpha(image, tint, under), 0).astype(np.float32)
+    dark = project_alpha(image, tint, under)
+    seen = np.where(own, dark, 0).astype(np.float32)
     if float(np.quantile(seen[own], 0.95)) < _MIN_DARK:
         return None
     covered = hidden[view] | (silhouette >= 0.02)
     lit = ~covered & ~soft[view]
-    dark = project_alpha(image, tint, under)
     darkness = np.where(soft[view], dark, np.where(lit, np.minimum(dark, FAINT), 0))
     free = (lit | soft[view]) & ~dilate(covered & ~soft[view], RIM)
     known = own | (lit & cell[view])
