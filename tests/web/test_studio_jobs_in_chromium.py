@@ -23,7 +23,7 @@ def _running(state: dict) -> bool:
 def _start_decomposing(page: StudioPage, folder: Path) -> None:
     page.choose_file(busy_picture(folder), way="Decompose")
     page.panel("start").get_by_text("busy.png").wait_for()
-    page.panel("start").get_by_text("Flat design").wait_for()
+    page.panel("start").get_by_text("Automatic", exact=True).wait_for()
     page.page.get_by_role("button", name="Decompose", exact=True).click()
     page.wait_for(_running)
 
