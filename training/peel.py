@@ -57,6 +57,7 @@ def _options() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, default=getattr(Settings, name))
     for name in ("rate", "decay"):
         parser.add_argument(f"--{name}", type=float, default=getattr(Settings, name))
+    parser.add_argument("--start", default="", metavar="FILE", help="weights to begin with")
     parser.add_argument("--device", default=Settings.device)
     parser.add_argument("--assets", default=Settings.assets, metavar="best|pack|FILE.zip")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 leaves it to torch")

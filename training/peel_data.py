@@ -5,7 +5,6 @@ A design is drawn once and used several times: its layers are moved, and laid on
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from dataclasses import dataclass
 
@@ -13,13 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerstudio.color import F32, U8, to_u8
+from layerstudio.color import F32, U8
 from layerstudio.document import Layer, Role
-from layerstudio.geometry import Bounds, Extent
-from layerstudio.models.peel_network import CELL, means, most, network_input
+from layerstudio.geometry import Bounds
+from layerstudio.ops.peel_forward import REACH
+from layerstudio.ops.square_features import CELL, means, most, square_features
 from training import backgrounds
 from training.assets import Assets
 from training.designs import Design, make_design, through_jpeg
+from training.peel_variation import composed, crowded, headlined, moved, noisy, strange
 
 F16 = NDArray[np.float16]
 
@@ -30,11 +31,12 @@ _BORDER = 3  # pixels of the window in which two owners meet
 _SIDE = 9  # pixels of the window in which one of two owners is the upper
 _PHOTOGRAPHS = 0.6  # share of examples
 _NEIGHBOURS = 0.5  # share of examples whose layers are moved, so that more of them touch
-_DRAWN_NEAR = 0.6  # share of objects that move towards another
+_CROWDED = 0.6  # share of examples with more drawings beside those of the design
+_HEADLINED = 0.2  # share of examples with a headline in large letters
 _JPEG = 0.3
-_LEAST_PART = 420  # pixels of the shorter side of a part of a photograph
 _FIRST = 48  # examples with which a pool begins
 _VARIANTS = 6  # examples of one design
+_ACROSS = 8  # the output that mirroring turns round
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,9 @@ class Truth:
     shadows that are seen; ``border`` bool, where a drawing ends because a shape or another drawing
     lies on it; ``upper`` bool where the pixel near two things that touch belongs to the upper one,
     and ``near`` where that is known;
-    ``lettered`` bool where text hides what touches.
+    ``lettered`` bool where text hides what touches. ``away`` (2, h, w) is the way, across and down
+    in pixels, to the middle of what is seen of the drawing that owns a pixel; ``owned`` bool, where
+    one does.
     """
 
     kind: U8
@@ -56,13 +60,16 @@ class Truth:
     upper: NDArray[np.bool_]
     near: NDArray[np.bool_]
     lettered: NDArray[np.bool_]
+    away: F32
+    owned: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
     """What the network gets and should say, by squares of 4 x 4 pixels: ``inputs`` (8, h, w),
-    ``wanted`` (8, h, w) in [0, 1] in the order of the network's outputs, and ``weight`` (3, h, w)
-    of all outputs but the last two, of the border and of its upper side."""
+    ``wanted`` (10, h, w) in the order of the network's outputs, in [0, 1] but for the last two, and
+    ``weight`` (4, h, w) of all outputs but the last four, of the border, of its upper side and of
+    the way to the middle."""
 
     inputs: F16
     wanted: F16
@@ -80,11 +87,13 @@ class Example:
             means(truth.shadow),
             most(truth.border.astype(np.float32)),
             np.minimum(upper, 1),
+            *means(truth.away.transpose(1, 2, 0)).transpose(2, 0, 1) / np.float32(REACH),
         ]
         free = 1 - means(truth.lettered.astype(np.float32))
-        weight = [np.ones_like(near), free, near]
+        owned = np.floor(means(truth.owned.astype(np.float32)))
+        weight = [np.ones_like(near), free, near, owned]
         return cls(
-            network_input(pixels).astype(np.float16),
+            square_features(pixels).astype(np.float16),
             np.stack(wanted).astype(np.float16),
             np.stack(weight).astype(np.float16),
         )
@@ -125,7 +134,18 @@ def truth_of(layers: list[Layer], window: Bounds) -> Truth:
                 owner[view][solid] = index
     drawn = np.array([layer.role is Role.OBJECT for layer in layers])
     border, upper, near = _borders(owner, drawn)
-    return Truth(kind, veil, shadow, border, upper, near, lettered)
+    owned = drawn[owner] & (kind == KINDS.index("object"))
+    away = _away(np.where(owned, owner, 0))
+    return Truth(kind, veil, shadow, border, upper, near, lettered, away, owned)
+
+
+def _away(owner: U8) -> F32:
+    """(2, h, w): from each pixel to the middle of those of the same number, across and down."""
+    rows, cols = np.indices(owner.shape, np.float32)
+    areas = np.maximum(np.bincount(owner.ravel()), 1)
+    middles = [np.bincount(owner.ravel(), place.ravel()) / areas for place in (cols, rows)]
+    ways = [middle[owner] - place for middle, place in zip(middles, (cols, rows), strict=True)]
+    return np.stack(ways).astype(np.float32)
 
 
 def _borders(
@@ -178,13 +198,17 @@ class Examples:
         layers = [layer for layer in design.document.children if isinstance(layer, Layer)]
         extent = design.document.extent
         if rng.random() < _NEIGHBOURS:
-            layers = _moved(layers, extent, rng)
+            layers = moved(layers, extent, rng)
+        if rng.random() < _CROWDED:
+            layers = crowded(layers, extent, self._assets, rng)
+        if rng.random() < _HEADLINED:
+            layers = headlined(layers, extent, self._assets, rng)
         window = Bounds(0, 0, extent.width // CELL * CELL, extent.height // CELL * CELL)
         ground = None
         if rng.random() < _PHOTOGRAPHS:
-            source = _strange(self._photographs[int(rng.integers(len(self._photographs)))], rng)
-            ground = _noisy(backgrounds.photograph(source, window.extent, rng), rng)
-        pixels = _composed(layers, window, ground)
+            source = strange(self._photographs[int(rng.integers(len(self._photographs)))], rng)
+            ground = noisy(backgrounds.photograph(source, window.extent, rng), rng)
+        pixels = composed(layers, window, ground)
         if rng.random() < _JPEG:
             quality = int(rng.integers(72, 97))
             opaque = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
@@ -207,86 +231,11 @@ def _varied(example: Example, side: int, rng: np.random.Generator) -> Example:
     arrays = [values[:, y : y + side, x : x + side] for values in arrays]
     if rng.random() < 0.5:
         arrays = [values[:, :, ::-1] for values in arrays]
+        arrays[1] = arrays[1].copy()
+        arrays[1][_ACROSS] *= -1
     inputs = arrays[0].copy()
     if rng.random() < 0.3:
         inputs[:3] = inputs[:3][rng.permutation(3)]
     rest = ((0, 0), (0, side - inputs.shape[1]), (0, side - inputs.shape[2]))
     wanted, weight = (np.pad(values, rest) for values in arrays[1:])
     return Example(np.pad(inputs, rest, mode="edge"), wanted, weight)
-
-
-def _strange(photograph: U8, rng: np.random.Generator) -> U8:
-    """A part of it, turned and in other colours, so that few photographs pass for many."""
-    photograph = np.rot90(_part(photograph, rng), int(rng.integers(4)))
-    if rng.random() < 0.5:
-        photograph = photograph[..., rng.permutation(3)]
-    if rng.random() < 0.2:
-        photograph = 255 - photograph
-    gain, lift = rng.uniform(0.6, 1.3, 3), rng.uniform(-30, 30, 3)
-    levels = np.clip(np.arange(256)[:, None] * gain + lift, 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(np.stack([levels[photograph[..., c], c] for c in range(3)], -1))
-
-
-def _part(photograph: U8, rng: np.random.Generator) -> U8:
-    """Often a part of a large photograph, seldom much smaller than a design."""
-    height, width = photograph.shape[:2]
-    least = min(1.0, _LEAST_PART / min(height, width))
-    if least == 1 or rng.random() < 0.3:
-        return photograph
-    share = rng.uniform(least, 1)
-    rows, cols = max(1, int(height * share)), max(1, int(width * share))
-    y, x = int(rng.integers(height - rows + 1)), int(rng.integers(width - cols + 1))
-    return photograph[y : y + rows, x : x + cols]
-
-
-def _noisy(photograph: U8, rng: np.random.Generator) -> U8:
-    """Sometimes out of focus, sometimes with the grain of a sensor."""
-    chance = rng.random()
-    if chance < 0.15:
-        sigma = float(rng.uniform(0.6, 3.5))
-        return np.asarray(cv2.GaussianBlur(photograph, (0, 0), sigma), np.uint8)
-    if chance < 0.35:
-        grain = rng.normal(0, rng.uniform(0.5, 5), photograph.shape)
-        return np.clip(np.rint(photograph + grain), 0, 255).astype(np.uint8)
-    return photograph
-
-
-def _moved(layers: list[Layer], extent: Extent, rng: np.random.Generator) -> list[Layer]:
-    """Shapes and objects moved about, each with the shadow right below it; objects often towards
-    the one before, so that they overlap."""
-    moved = layers[:1]
-    reach = 0.06 * min(extent)
-    shift, last = (0, 0), None
-    for number, (below, layer) in enumerate(itertools.pairwise(layers), 1):
-        if below.role is not Role.SHADOW:
-            dx, dy = rng.normal(0, reach, 2)
-            thing = layers[min(number + (layer.role is Role.SHADOW), len(layers) - 1)]
-            if thing.role is Role.OBJECT and last is not None and rng.random() < _DRAWN_NEAR:
-                share = rng.uniform(0.3, 0.85)
-                dx += share * (_middle(last)[0] - _middle(thing.bounds)[0])
-                dy += share * (_middle(last)[1] - _middle(thing.bounds)[1])
-            shift = (0, 0) if layer.role is Role.TEXT else (round(float(dx)), round(float(dy)))
-        bounds = layer.bounds.moved(*shift)
-        if layer.role is Role.OBJECT:
-            last = bounds
-        moved.append(Layer(layer.name, bounds, layer.pixels, role=layer.role))
-    return moved
-
-
-def _middle(bounds: Bounds) -> tuple[float, float]:
-    return bounds.x + bounds.width / 2, bounds.y + bounds.height / 2
-
-
-def _composed(layers: list[Layer], window: Bounds, ground: U8 | None) -> U8:
-    """The layers over ``window``, on ``ground`` instead of their own background if it is given."""
-    picture = np.zeros((*window.extent.shape, 3), np.float32)
-    if ground is not None:
-        picture += ground
-    for layer in layers[0 if ground is None else 1 :]:
-        common = layer.bounds.intersection(window)
-        if common.is_empty:
-            continue
-        part = layer.pixels[common.relative_to(layer.bounds).slices].astype(np.float32)
-        under = picture[common.relative_to(window).slices]
-        under += (part[..., :3] - under) * (part[..., 3:] / 255)
-    return to_u8(picture / np.float32(255))

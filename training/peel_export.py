@@ -13,7 +13,9 @@ from torch import Tensor
 from layerstudio.color import F32, U8
 from layerstudio.document import Layer
 from layerstudio.geometry import Bounds
-from layerstudio.models.peel_network import CELL, STRIDE, PeelNetwork, network_input
+from layerstudio.models.peel_network import PeelNetwork
+from layerstudio.ops.peel_forward import STRIDE
+from layerstudio.ops.square_features import CELL, square_features
 from training.assets import Assets, assets_of
 from training.designs import BACKGROUNDS, make_design
 from training.peel_data import Example, truth_of
@@ -32,6 +34,7 @@ _MEANING = {
     "shadow_error": "opacity of shadows: mean error where there is or is seen one",
 }
 _CARD = Path(__file__).with_name("peel_card.md")
+_PRIVATE = ("out", "device", "start", "remark")  # settings that say something of the machine
 _MEASURED = 6  # designs of each background for the card
 _FIRST = 50_000  # seed of the designs that measure it; the benchmark's begin at 0
 
@@ -84,7 +87,7 @@ def export(run: Run, folder: Path, pictures: Path) -> Path:
         value = value.detach().cpu()
         state[name] = (value.half() if value.is_floating_point() else value).contiguous()
     figures = quality(run.average, count=_MEASURED, assets=run.settings.assets)
-    settings = {k: v for k, v in vars(run.settings).items() if k not in ("out", "device", "remark")}
+    settings = {k: v for k, v in vars(run.settings).items() if k not in _PRIVATE}
     about = {"recipe": "training/peel.py", "step": str(run.step)}
     about |= {"settings": json.dumps(settings), "quality": json.dumps(figures)}
     save_file(state, path, metadata=about)
@@ -130,7 +133,7 @@ def _photographs(assets: Assets) -> str:
 def _read(network: PeelNetwork, rgb: U8) -> F32:
     """Logits (8, h, w) by squares; what does not fill one is left out."""
     height, width = (side // CELL for side in rgb.shape[:2])
-    inputs = network_input(np.ascontiguousarray(rgb[: height * CELL, : width * CELL]))
+    inputs = square_features(np.ascontiguousarray(rgb[: height * CELL, : width * CELL]))
     padding = ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE))
     device = next(network.parameters()).device
     padded = torch.from_numpy(np.pad(inputs, padding, mode="edge")[None]).to(device)

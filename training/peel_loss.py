@@ -10,7 +10,8 @@ from torch import Tensor
 from training.peel_data import KINDS, Example
 
 _BORDER_WEIGHT = 4.0  # of a square on a border, since few are
-_SHARES = {"kind": 0.7, "veil": 1.0, "shadow": 1.0, "border": 2.0, "upper": 0.2}
+_NEARLY = 0.05  # of ``REACH``: an error in the way to the middle up to which it counts squared
+_SHARES = {"kind": 0.7, "veil": 1.0, "shadow": 1.0, "border": 2.0, "upper": 0.6, "middle": 0.4}
 
 
 def tensors(examples: list[Example]) -> dict[str, Tensor]:
@@ -25,15 +26,18 @@ def tensors(examples: list[Example]) -> dict[str, Tensor]:
 
 
 def losses(logits: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Cross entropies of (n, 8, h, w) logits; ``total`` is their weighted sum."""
+    """Cross entropies of (n, 10, h, w) logits, and the smooth L1 (Girshick 2015, arXiv:1504.08083)
+    of the last two, the way to a drawing's middle; ``total`` is their weighted sum."""
     count = len(KINDS)
     wanted = batch["wanted"]
-    all_, free, near = batch["weight"].unbind(1)
+    all_, free, near, owned = batch["weight"].unbind(1)
     kind = -(F.log_softmax(logits[:, :count], dim=1) * wanted[:, :count]).sum(1)
     veil, shadow, border, upper = (
         F.binary_cross_entropy_with_logits(logits[:, n], wanted[:, n], reduction="none")
         for n in range(count, count + 4)
     )
+    way, true_way = logits[:, count + 4 :], wanted[:, count + 4 :]
+    middle = F.smooth_l1_loss(way, true_way, reduction="none", beta=_NEARLY).sum(1)
     crowded = free * (1 + (_BORDER_WEIGHT - 1) * wanted[:, count + 2])
     found = {
         "kind": (kind * all_).sum() / all_.sum(),
@@ -41,6 +45,7 @@ def losses(logits: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         "shadow": (shadow * all_).sum() / all_.sum(),
         "border": (border * crowded * all_).sum() / all_.sum(),
         "upper": (upper * near).sum() / (near.sum() + 1),
+        "middle": (middle * owned).sum() / (owned.sum() + 1),
     }
     found["total"] = torch.stack([_SHARES[name] * value for name, value in found.items()]).sum()
     return found

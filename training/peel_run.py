@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from layerstudio.models.checkpoints import load_strict, read_state
 from layerstudio.models.peel_network import PeelNetwork
 from training.assets import assets_of
 from training.loop import Loop, Pace
@@ -23,7 +24,8 @@ _BETAS = (0.9, 0.999)
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """``lanes`` are the independent streams of examples, one worker each; a run is the same only
-    with as many. ``pool`` is how many designs a stream keeps; ``remark`` goes into the card."""
+    with as many. ``pool`` is how many examples a stream keeps; ``start`` is a file of weights to
+    begin with instead of random ones; ``remark`` goes into the card."""
 
     out: str
     steps: int = 27_000
@@ -37,6 +39,7 @@ class Settings:
     every: int = 50
     device: str = "cpu"
     assets: str = "best"
+    start: str = ""
     remark: str = ""
 
 
@@ -91,7 +94,10 @@ class Run:
         torch.manual_seed(settings.seed)
         device = torch.device(settings.device)
         layout = torch.channels_last
-        network = PeelNetwork().to(device, memory_format=layout)  # type: ignore[call-overload]
+        network = PeelNetwork()
+        if settings.start:
+            _begin(network, Path(settings.start))
+        network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
         pace = Pace(
             steps=settings.steps,
             batch=settings.batch,
@@ -118,3 +124,14 @@ class Run:
         """Yield the step after each ``every`` steps, and after the last. Raises
         ``NumericalFailure`` where the loss is no number any more."""
         return self.loop.train()
+
+
+def _begin(network: PeelNetwork, path: Path) -> None:
+    """Take over weights; outputs that their network has not begin at 0."""
+    state = dict(read_state(path))
+    for name, own in network.state_dict().items():
+        if name.startswith("head.") and name in state and len(state[name]) < len(own):
+            whole = torch.zeros_like(own)
+            whole[: len(state[name])] = state[name]
+            state[name] = whole
+    load_strict(network, state, "peel")

@@ -18,7 +18,6 @@ from layerstudio.color import F32
 from layerstudio.document import Layer, Role
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.element import Element
-from layerstudio.pipelines.flat.shadows import silhouette_in
 from layerstudio.pipelines.peel.darkening import (
     Darkening,
     reach_of,
@@ -71,13 +70,17 @@ def samples(seed: int, assets: str) -> Iterator[tuple[Darkening, bool]]:
         shown = solid[number] & ~np.logical_or.reduce([*solid[number + 1 :], ~solid[number]])
         if layer.role not in (Role.SHAPE, Role.OBJECT) or np.count_nonzero(shown) < _LEAST:
             continue
-        caster = _element(np.where(shown, alphas[number], 0))
+        caster = _element(np.where(shown, alphas[number], 0), layer.role)
         bounds = reach_of(caster, extent)
         view = bounds.slices
         found = strongest(
-            pixels[view].astype(np.float32), covered[view], silhouette_in(bounds, caster),
-            seen[view], unit_of(seen),
-        )  # fmt: skip
+            pixels[view].astype(np.float32),
+            covered[view],
+            caster,
+            bounds,
+            seen[view],
+            unit_of(seen),
+        )
         if found is not None:
             yield found, layers[number - 1].role is Role.SHADOW
 
@@ -90,10 +93,10 @@ def _alpha(layer: Layer, extent: Extent) -> F32:
     return alpha
 
 
-def _element(alpha: F32) -> Element:
+def _element(alpha: F32, role: Role) -> Element:
     colour = np.zeros((*alpha.shape, 3), np.float32)
     full = Bounds.full(Extent.of(alpha))
-    return Element(Role.OBJECT, full, alpha.astype(np.float32), colour).cropped()
+    return Element(role, full, alpha.astype(np.float32), colour).cropped()
 
 
 if __name__ == "__main__":

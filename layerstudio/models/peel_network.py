@@ -13,18 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from layerstudio.color import F32, U8
-
-CELL = 4  # pixels of a square's side
-FEATURES = 8
-OUTPUTS = 8
-STRIDE = 16  # squares: sides of the input are multiples of it
-_LEVELS = 4
+from layerstudio.ops.peel_forward import LEVELS, OUTPUTS
+from layerstudio.ops.square_features import FEATURES
 
 
 @dataclass(frozen=True)
@@ -40,11 +33,11 @@ class PeelSize:
     def of(cls, shapes: Mapping[str, tuple[int, ...]]) -> Self:
         """Read off a checkpoint's shapes; raises ``KeyError`` where they are not this network's."""
         widths = [shapes["stem.0.weight"][0]]
-        widths += [shapes[f"lower.{level}.0.weight"][0] for level in range(_LEVELS - 1)]
+        widths += [shapes[f"lower.{level}.0.weight"][0] for level in range(LEVELS - 1)]
         return cls(
             tuple(widths),
-            tuple(_count(shapes, f"down.{level}.") for level in range(_LEVELS)),
-            tuple(_count(shapes, f"up.{level}.") for level in range(_LEVELS - 1)),
+            tuple(_count(shapes, f"down.{level}.") for level in range(LEVELS)),
+            tuple(_count(shapes, f"up.{level}.") for level in range(LEVELS - 1)),
         )
 
 
@@ -70,7 +63,11 @@ def _step(inputs: int, width: int, kernel: int, stride: int) -> nn.Sequential:
 
 
 class PeelNetwork(nn.Module):
-    """(n, 8, h, w) of ``network_input`` to (n, 8, h, w) logits, a number for each square."""
+    """(n, 8, h, w) of ``square_features`` to (n, 10, h, w), numbers for each square: eight logits,
+    and the way to the middle of the drawing that it belongs to, across and down, in ``REACH``.
+
+    It is trained here; ``ops/peel_forward.py`` runs what it has learned.
+    """
 
     def __init__(self, size: PeelSize = PeelSize()) -> None:
         super().__init__()
@@ -99,41 +96,3 @@ class PeelNetwork(nn.Module):
             higher = nn.functional.interpolate(self.higher[level](x), scale_factor=2.0)
             x = self.up[level](kept[level] + higher)
         return nn.functional.pixel_shuffle(self.head(x), 2)
-
-
-def network_input(rgb: U8) -> F32:
-    """(h, w, 3), sides multiples of 4, to (8, h / 4, w / 4): the mean colour in [-1, 1]; the range
-    of the channels; the share of pixels equal to their right and lower neighbours; mean and largest
-    logarithm of that step; mean logarithm of the second difference; all in [0, 1]."""
-    height, width = rgb.shape[:2]
-    assert height % CELL == 0 and width % CELL == 0, rgb.shape
-    signed = rgb.astype(np.int16)
-    step = np.zeros((height, width), np.int16)
-    step[:, :-1] = np.abs(signed[:, 1:] - signed[:, :-1]).max(axis=2)
-    step[:-1] = np.maximum(step[:-1], np.abs(signed[1:] - signed[:-1]).max(axis=2))
-    log_step = (np.log2(1 + step.astype(np.float32)) / 8).astype(np.float32)
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    second = np.abs(cv2.Laplacian(grey, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101))
-    squares = rgb.reshape(height // CELL, CELL, width // CELL, CELL, 3)
-    spread = squares.max(axis=(1, 3)).astype(np.float32) - squares.min(axis=(1, 3))
-    out = np.empty((FEATURES, height // CELL, width // CELL), np.float32)
-    out[:3] = means(rgb.astype(np.float32)).transpose(2, 0, 1) * np.float32(2 / 255) - 1
-    out[3] = spread.max(axis=2) / 255
-    out[4] = means((step == 0).astype(np.float32))
-    out[5] = means(log_step)
-    out[6] = most(log_step)
-    out[7] = means((np.log2(1 + second) / 10).astype(np.float32))
-    return out
-
-
-def means(values: F32) -> F32:
-    """(h, w) or (h, w, c) by squares."""
-    height, width = values.shape[:2]
-    size = (width // CELL, height // CELL)
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def most(values: F32) -> F32:
-    """(h, w) by squares."""
-    height, width = values.shape
-    return values.reshape(height // CELL, CELL, width // CELL, CELL).max(axis=(1, 3))

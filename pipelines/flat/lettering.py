@@ -37,6 +37,11 @@ class Lettering:
     element: Element
     claimed: NDArray[np.bool_]
 
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        block = self.element.block
+        return () if block is None else block.lines
+
 
 def find_lettering(
     analysis: Analysis, backdrop: F32, ink: NDArray[np.bool_], pieces: NDArray[np.bool_]

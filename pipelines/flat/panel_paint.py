@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from layerstudio.color import F32, channel_max
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
+from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.ops.gradient import best_shade_of
 from layerstudio.ops.unblend import project_alpha, unknown_veil
 from layerstudio.pipelines.flat.analysis import dilate
@@ -34,15 +35,19 @@ def paint_panel(
     tolerance: float,
     *,
     hairline: bool = True,
+    any_fill: bool = False,
 ) -> Element | None:
     """The panel as an element; ``sure`` (h, w) marks pixels that show nothing but its fill,
     ``through`` parts where something else may be seen through it.
 
     ``image`` and ``under`` (h, w, 3) are the picture and what lies beneath, over the outline's
     bounds. ``hairline`` looks for a line of a pixel or two around the fill, which needs a backdrop
-    that has the panel's shadow on it. None where the fill is no plain colour, gradient or veil.
+    that has the panel's shadow on it. None where the fill is no plain colour, gradient or veil;
+    with ``any_fill`` it is what is seen of it, smoothly continued.
     """
     fill = _fill(image, under, sure, through, tolerance)
+    if fill is None and any_fill and sure.any():
+        fill = 1.0, fill_smooth(image, ~sure)
     if fill is None:
         return None
     opacity, colour = fill

@@ -7,17 +7,16 @@ since the outline and the fill are known as formulas: the hidden part is complet
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
-from layerstudio.geometry import Bounds, Extent
+from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.analysis import Analysis, erode, find_regions, residual
 from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.glyphs import glyphs_of
 from layerstudio.pipelines.flat.outline import Outline, candidates
+from layerstudio.pipelines.flat.panel_found import Found, PanelGuide
 from layerstudio.pipelines.flat.panel_paint import paint_panel
 from layerstudio.pipelines.flat.shadows import shadow_of, soft_darkness
 from layerstudio.pipelines.flat.text import find_lines
@@ -34,6 +33,7 @@ _PLAIN_SIDES = 5  # a convex polygon with so many is a badge, with fewer often p
 _MIN_HULL_SHARE = 0.15  # of the canvas, for polygons whose outline something crosses
 _MIN_BARE_SHARE = 0.03  # of the canvas, for one that carries nothing
 _MAX_ERROR = 0.015  # of the outline's area: region outside it, or backdrop seen inside it
+_MAX_TOLD_ERROR = 0.03  # the same where a guide is sure of a panel
 _MAX_HOLE = 0.03  # of the outline's area: a larger hole with backdrop in it is a hole
 _MIN_SUPPORT = 0.45  # of the outline's length: region inside, backdrop outside
 _MIN_FREE_SUPPORT = 0.8  # the same for outlines that follow the region
@@ -43,6 +43,7 @@ _MAX_LETTER_HEIGHT = 0.75  # of a small panel's height, for the line of text on 
 _MIN_LETTER_FILL = 0.25  # of its box, for letters whose gaps antialiasing has closed
 _MIN_TEXT = 0.8  # of what a small round panel carries
 _MAX_BORDER = 14  # pixels
+_OPAQUE = 0.98
 _EDGE_BAND = 3.0  # pixels around an outline where what is left over is the edge's own
 
 _STRICT = ("rectangle", "rounded rectangle", "pill", "polygon")
@@ -50,52 +51,27 @@ _ROUND = ("circle", "ellipse")
 _FREE = ("shape", "polygon")  # outlines that follow the region, hidden parts and all
 
 
-@dataclass(eq=False)
-class Found:
-    """A panel: ``outline`` of its fill, the ``region`` (h, w) that shows it, and the thickness of
-    the border around it in pixels, 0 for none."""
-
-    label: int
-    outline: Outline
-    region: NDArray[np.bool_]
-    border: float
-
-    @property
-    def outer(self) -> F32:
-        """Signed distance to the outer edge, border included."""
-        return self.outline.distance - np.float32(self.border)
-
-    @property
-    def area(self) -> int:
-        return int(np.count_nonzero(self.outer < 0))
-
-    def is_cut_off(self, extent: Extent) -> bool:
-        """Whether it is a disc that the canvas cuts, or a strip from one of its sides to the
-        other along a third."""
-        if self.outline.shape == "disc":
-            return True
-        if self.outline.shape != "rectangle":
-            return False
-        box = Bounds.of_mask(self.outline.distance < 0)
-        box = box.moved(self.outline.bounds.x, self.outline.bounds.y)
-        wide = box.x <= 1 and box.right >= extent.width - 1
-        tall = box.y <= 1 and box.bottom >= extent.height - 1
-        at_side = box.x <= 1 or box.right >= extent.width - 1
-        at_end = box.y <= 1 or box.bottom >= extent.height - 1
-        return (wide and at_end) or (tall and at_side)
-
-
-def find_panels(analysis: Analysis, backdrop: F32) -> tuple[list[Element], NDArray[np.bool_]]:
+def find_panels(
+    analysis: Analysis,
+    backdrop: F32,
+    guide: PanelGuide | None = None,
+    guessed: NDArray[np.bool_] | None = None,
+) -> tuple[list[Element], NDArray[np.bool_]]:
     """Panels and their shadows bottom to top, and where their edges run, (h, w) bool.
 
-    ``backdrop`` (h, w, 3) gets them laid on it, in place.
+    ``backdrop`` (h, w, 3) gets them laid on it, in place; where it is ``guessed`` (h, w), what is
+    darker is no shadow. ``guide`` is asked first what a panel is.
     """
+    guessed = np.zeros(analysis.extent.shape, bool) if guessed is None else guessed.copy()
     elements: list[Element] = []
     edges = np.zeros(analysis.extent.shape, bool)
     used: set[int] = set()
     for _ in range(_MAX_ROUNDS):
         soft = soft_darkness(analysis, backdrop)
-        found = _round(analysis, backdrop, soft, used)
+        if guide is not None:
+            soft = guide.shaded(soft)
+        soft &= ~guessed
+        found = _round(analysis, backdrop, soft, used, guide)
         if not found:
             break
         for item in _bottom_up(found, analysis, backdrop):
@@ -105,6 +81,7 @@ def find_panels(analysis: Analysis, backdrop: F32) -> tuple[list[Element], NDArr
             for element in made:
                 lay_over(backdrop, element)
             elements += made
+            guessed[made[-1].bounds.slices] &= made[-1].alpha < _OPAQUE
             near = np.minimum(np.abs(item.outer), np.abs(item.outline.distance)) <= _EDGE_BAND
             edges[item.outline.bounds.slices] |= near
     return elements, edges
@@ -141,6 +118,7 @@ def _painted(analysis: Analysis, backdrop: F32, item: Found, *, hairline: bool) 
         item.border,
         analysis.tolerance,
         hairline=hairline,
+        any_fill=item.sure,
     )
 
 
@@ -161,7 +139,11 @@ def _seen_through(
 
 
 def _round(
-    analysis: Analysis, backdrop: F32, soft: NDArray[np.bool_], used: set[int]
+    analysis: Analysis,
+    backdrop: F32,
+    soft: NDArray[np.bool_],
+    used: set[int],
+    guide: PanelGuide | None,
 ) -> list[Found]:
     off = residual(analysis.rgb, backdrop)
     seen = (off <= analysis.tolerance) | soft
@@ -170,14 +152,16 @@ def _round(
     found = []
     for label in np.flatnonzero(regions.areas >= least):
         if label != 0 and int(label) not in used:
-            item = _panel_at(analysis, int(label), seen)
+            item = _panel_at(analysis, int(label), seen, guide)
             if item is not None:
                 found.append(item)
                 used.add(int(label))
     return found
 
 
-def _panel_at(analysis: Analysis, label: int, seen: NDArray[np.bool_]) -> Found | None:
+def _panel_at(
+    analysis: Analysis, label: int, seen: NDArray[np.bool_], guide: PanelGuide | None
+) -> Found | None:
     """The panel whose fill is this region, if the region has an outline on the backdrop."""
     box = analysis.regions.bounds(label)
     if box.width < _MIN_SIDE or box.height < _MIN_SIDE:
@@ -191,17 +175,36 @@ def _panel_at(analysis: Analysis, label: int, seen: NDArray[np.bool_]) -> Found 
     backdrop_seen = seen[bounds.slices]
     if np.count_nonzero(region & backdrop_seen) > 0.5 * np.count_nonzero(region):
         return None
+    told = None if guide is None else guide.is_panel(bounds, region)
+    found = _best_panel(analysis, label, region, bounds, backdrop_seen, told, bordered=True)
+    if found is None and told:
+        # A photograph is not known right beside a panel, which looks like a border there.
+        found = _best_panel(analysis, label, region, bounds, backdrop_seen, told, bordered=False)
+    return found
+
+
+def _best_panel(
+    analysis: Analysis,
+    label: int,
+    region: NDArray[np.bool_],
+    bounds: Bounds,
+    backdrop_seen: NDArray[np.bool_],
+    told: bool | None,
+    *,
+    bordered: bool,
+) -> Found | None:
+    """The outline with the least error, with the border around it or without."""
     best: Found | None = None
-    best_error = _MAX_ERROR
+    best_error = _MAX_TOLD_ERROR if told else _MAX_ERROR
     for outline in candidates(region, bounds, analysis.extent):
         if outline.shape in _FREE and best is not None:
             break  # a simple outline is completed where it is hidden, a free one is not
         border = _border(outline, region, backdrop_seen)
         if border is None:
             continue
-        item = Found(label, outline, region, border)
+        item = Found(label, outline, region, border if bordered else 0.0, bool(told))
         error = _error(item, backdrop_seen)
-        if error < best_error and _is_worth_it(analysis, item):
+        if error < best_error and _is_worth_it(analysis, item, told):
             best, best_error = item, error
     return best
 
@@ -251,13 +254,17 @@ def _error(item: Found, seen: NDArray[np.bool_]) -> float:
     return float(stray + holes) / area
 
 
-def _is_worth_it(analysis: Analysis, item: Found) -> bool:
-    """Large, or carrying something: small bare shapes are left to the objects."""
+def _is_worth_it(analysis: Analysis, item: Found, told: bool | None) -> bool:
+    """Large, or carrying something: small bare shapes are left to the objects. ``told`` is what a
+    guide says."""
     total = analysis.extent.pixel_count
     area = item.area
     filled = np.count_nonzero(item.region)
     if filled < _MIN_FILL * area or area < _MIN_SHARE * total:
         return False
+    if told is not None:
+        is_thin = -2 * float(item.outline.distance.min()) < _MIN_SIDE
+        return told and not is_thin  # a thin one is the border of a panel
     shape = item.outline.shape
     carried = (item.outline.distance < -3) & ~item.region
     if np.count_nonzero(carried) <= max(12, 0.004 * area):

@@ -27,13 +27,16 @@ from layerstudio.pipelines.flat.analysis import (
 )
 from layerstudio.pipelines.flat.background import find_background
 from layerstudio.pipelines.flat.element import Element, lay_over
+from layerstudio.pipelines.flat.glyphs import Glyph, glyphs_of
 from layerstudio.pipelines.flat.grounds import find_grounds
 from layerstudio.pipelines.flat.guide import Guide
 from layerstudio.pipelines.flat.lettering import Lettering, blocks_to_lettering, find_lettering
 from layerstudio.pipelines.flat.objects import find_drawings
 from layerstudio.pipelines.flat.panels import find_panels
 from layerstudio.pipelines.flat.photograph import Plate, completed, find_plate
+from layerstudio.pipelines.flat.rows import are_letter_like, rows_of
 from layerstudio.pipelines.flat.shadows import shadow_of, soft_darkness
+from layerstudio.pipelines.flat.underneath import beneath_letters
 from layerstudio.progress import CancelToken, Progress, ProgressCallback, ignore_progress
 
 _EDGE_REACH = 5  # pixels into a panel's edge that a drawing across it is followed
@@ -47,6 +50,8 @@ _OUTLINE = 4  # pixels around drawn regions on a photograph where their outline 
 _STRONG = 48  # levels from the plate that an outline is
 _COVERING = 0.98  # opacity, or share
 _INKED = 0.5  # opacity
+_RIM = 2  # pixels around letters that their edges colour
+_CLUTTERED = 0.5  # share of what surrounds letters that is not what they stand on
 _SLIVER = 0.6  # share of a piece that lies in panel edges when it is nothing but edge
 
 
@@ -91,7 +96,8 @@ def find_elements(
     step("background", 0.1)
     scene = _with_background(analysis, guide)
     step("panels", 0.2)
-    panels, scene.edges = find_panels(analysis, scene.backdrop)
+    guessed = np.full(analysis.extent.shape, guide is not None and scene.plate is not None)
+    panels, scene.edges = find_panels(analysis, scene.backdrop, guide, guessed)
     scene.elements += panels
     _lay_cast(scene, panels)
     _lay_grounds(scene)
@@ -102,13 +108,15 @@ def find_elements(
     ink = _ink(scene, foreground)
     letters = _letters(scene, foreground, ink)
     step("drawings", 0.7)
-    drawings = _drawings(scene, foreground, ink, letters)
+    drawings, letters = _things(scene, foreground, ink, letters)
     if scene.plate is not None:
         drawings = _plainly_drawn(scene, drawings, letters)
     if guide is not None:
         scene.elements = guide.stacked(analysis, scene.elements, drawings, scene.cast, scene.edges)
-        drawings = []
-    scene.elements += drawings + [item.element for item in letters]
+    else:
+        scene.elements += drawings
+    _go_beneath(scene, letters)
+    scene.elements += [item.element for item in letters]
     step("hidden parts", 0.8)
     _complete_photograph(scene, seed)
     step("hidden parts", 0.95)
@@ -170,9 +178,8 @@ def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
     foreground = _foreground(scene, soft)
     if guide is not None:
         ink = _ink(scene, foreground)
-        letters = _letters(scene, foreground, ink)
-        things = _drawings(scene, foreground, ink, letters)
-        things += [item.element for item in letters]
+        drawings, letters = _things(scene, foreground, ink, _letters(scene, foreground, ink))
+        things = drawings + [item.element for item in letters]
         for shadow in guide.cast(analysis, scene.backdrop, soft, things, foreground, scene.edges):
             scene.add(shadow)
             scene.cast.append(shadow)
@@ -239,11 +246,16 @@ def _letters(
             for line in scene.plate.lines
             if not any(line.bounds.overlaps(item.element.bounds) for item in found)
         ]
-        found += blocks_to_lettering(scene.analysis, scene.backdrop, free)
+        if free:  # lines of one block may have been found in two ways
+            lines = [line for item in found for line in item.lines]
+            found = blocks_to_lettering(scene.analysis, scene.backdrop, [*lines, *free])
     if scene.guide is not None:
         panels = _on_panels(scene)
         found = [
-            item for item in found if _lies_on(panels, item.element) or scene.guide.is_text(item)
+            item
+            for item in found
+            if (_lies_on(panels, item.element) and _is_bare_around(scene, item.element))
+            or scene.guide.is_text(item)
         ]
     return found
 
@@ -253,6 +265,42 @@ def _lies_on(panels: NDArray[np.bool_], item: Element) -> bool:
     sticker or of the photograph."""
     ink = item.alpha > _INKED
     return bool(ink.any() and panels[item.bounds.slices][ink].mean() >= _COVERING)
+
+
+def _is_bare_around(scene: _Scene, item: Element) -> bool:
+    """Whether what something stands on shows around it, and no drawing."""
+    around = item.bounds.padded(2 * _RIM).clamped(scene.analysis.extent)
+    ink = np.zeros(around.extent.shape, bool)
+    ink[item.bounds.relative_to(around).slices] = item.alpha > 0
+    ring = dilate(ink, 2 * _RIM) & ~dilate(ink, _RIM)
+    image = scene.analysis.rgb[around.slices]
+    off = residual(image, scene.backdrop[around.slices]) > scene.analysis.tolerance
+    return not ring.any() or float(off[ring].mean()) < _CLUTTERED
+
+
+def _things(
+    scene: _Scene,
+    foreground: NDArray[np.bool_],
+    ink: NDArray[np.bool_],
+    letters: list[Lettering],
+) -> tuple[list[Element], list[Lettering]]:
+    """Drawings, and ``letters`` with those drawings that a guide knows to be letters."""
+    drawings = _drawings(scene, foreground, ink, letters)
+    if scene.guide is None:
+        return drawings, letters
+    glyphs: list[Glyph] = []
+    left: list[Element] = []
+    for item in drawings:
+        image = scene.analysis.rgb[item.bounds.slices]
+        pieces = glyphs_of(item.alpha > _INKED, image, item.bounds)
+        if scene.guide.is_written(item) and are_letter_like(pieces):
+            glyphs += pieces
+        else:
+            left.append(item)
+    if not glyphs:
+        return drawings, letters
+    lines = [line for item in letters for line in item.lines] + rows_of(glyphs)
+    return left, blocks_to_lettering(scene.analysis, scene.backdrop, lines)
 
 
 def _drawings(
@@ -268,6 +316,14 @@ def _drawings(
     rest = pieces_with(rest, ink, _MIN_CRISP)
     drawings = find_drawings(scene.analysis, scene.backdrop, rest)
     return [item for item in drawings if not _is_scrap(item, letters)]
+
+
+def _go_beneath(scene: _Scene, letters: list[Lettering]) -> None:
+    """Drawings go on beneath what stands on them."""
+    scene.elements = [
+        beneath_letters(item, letters) if item.role is Role.OBJECT else item
+        for item in scene.elements
+    ]
 
 
 def _is_scrap(drawing: Element, letters: list[Lettering]) -> bool:
@@ -291,8 +347,13 @@ def _plainly_drawn(
     guide = scene.guide
     large = [item for item in drawings if item.alpha.sum() >= _MIN_ON_PHOTOGRAPH * total]
     if guide is not None:
-        veiled = _on_veils(scene)
-        return [item for item in large if _lies_on(veiled, item) or guide.is_drawn(item)]
+        panels, veils = _on_panels(scene), _on_veils(scene)
+        return [
+            item
+            for item in drawings
+            if _lies_on(panels, item)
+            or (item in large and (_lies_on(veils, item) or guide.is_drawn(item)))
+        ]
     designed = letters or any(item.role is Role.SHAPE for item in scene.elements)
     if designed:
         return large

@@ -34,6 +34,8 @@ _PLATEAU_SHARE = 0.006  # of the canvas: a region of this size without any slope
 _MAX_TINT = 120  # levels: a shadow's colour is dark in every channel
 _MIN_AREA = 60
 RIM = 2  # pixels beside what covers a shadow, which its soft edge may colour
+_LEAST_PEAK = 0.03  # opacity that a shadow reaches somewhere
+FAINTEST = 0.5 / 255  # opacity that 8 bits hold
 FAINT = 0.06  # opacity of a shadow that is not told from the backdrop
 _MAX_FIT_ERROR = 0.035  # mean error of alpha with which a fitted shadow is believed
 
@@ -151,9 +153,9 @@ def shadow_of(
         return None
     else:
         alpha = carried_on(seen, known)
-    alpha[alpha < 1.5 / 255] = 0.0
-    if not alpha.any():
+    if float(alpha.max()) < _LEAST_PEAK:
         return None
+    alpha[alpha < FAINTEST] = 0.0
     colour = np.broadcast_to(np.float32(tint), (*alpha.shape, 3))
     return Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
 

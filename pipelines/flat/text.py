@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.glyphs import RGB, Bools, Glyph, color_distance, glyphs_of
+from layerstudio.pipelines.flat.letter_score import COLOR_REACH, letter_score
 
-__all__ = ["Glyph", "Line", "find_lines", "glyphs_of", "is_letter_like", "letter_score"]
+__all__ = ["Glyph", "Line", "find_lines", "glyphs_of", "is_letter_like", "unscored"]
 
 _SMALLEST_HEIGHT = 4  # pixels; nothing below can be read
-_COLOR_REACH = 45.0  # levels between neighbours; anti-aliasing and JPEG move thin strokes
 _HEIGHT_RATIO = 2.6  # an l with an ogonek beside an x
 _STROKE_RATIO = 2.0
 _GAP = 1.3  # of the taller letter: a word space in justified text
@@ -27,6 +27,9 @@ _REACH = 1.1  # line heights from a line to a stray letter or punctuation
 _REST = 1.6  # line heights to the rest of a line: a comma and a space in a monospaced font
 _KERNING = 0.5  # of the narrower letter; italics reach over their neighbours
 _OVERLAP = 0.45  # of the shorter letter's height
+_SHORT = 3  # letters of a line that do not tell its baseline, or that it is one
+_ALIGNED = 0.4  # of the height, between the ends of lines of a paragraph
+_ACCEPTED = 0.5  # score
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,7 @@ def find_lines(components: Sequence[Glyph]) -> list[Line]:
     for _ in range(2):  # a comma bridges the gap to what follows it
         lines = _joined(_with_small_parts(lines, components))
     lines += _lone_words(lines, letters)
+    lines = _joined(lines + _short_lines(lines, letters))
     return sorted(lines, key=lambda line: (line.bounds.y, line.bounds.x))
 
 
@@ -144,7 +148,7 @@ class _Table:
             & (gap >= -_KERNING * np.minimum(self.width[near], self.width[index]) - 1.0)
             & (shared >= _OVERLAP * short)
             & (thick <= _STROKE_RATIO * thin + 0.8)
-            & (np.abs(self.color[near] - self.color[index]).max(axis=1) <= _COLOR_REACH)
+            & (np.abs(self.color[near] - self.color[index]).max(axis=1) <= COLOR_REACH)
         )
         return np.flatnonzero(fits) + index + 1
 
@@ -198,66 +202,6 @@ def _baseline(x: NDArray, bottoms: NDArray, height: float) -> tuple[float, float
     return slope, float(np.median(bottoms - slope * x))
 
 
-_ACCEPTED = 0.5
-
-
-def letter_score(chain: Sequence[Glyph], sag: NDArray) -> float:
-    """0..1: how much a chain is like text; ``sag`` is bottoms below the baseline per height."""
-    count = len(chain)
-    strokes = np.array([glyph.stroke for glyph in chain])
-    widest = np.array([glyph.widest for glyph in chain])
-    fills = np.array([glyph.fill for glyph in chain])
-    tall = np.percentile([glyph.bounds.height for glyph in chain], 85)
-    on_line = np.mean((np.abs(sag) <= 0.13) | ((sag > 0) & (sag < 0.5)))
-    strict = np.mean(np.abs(sag) <= 0.13)
-    uneven = float(strokes.std() / strokes.mean())
-    factors = [
-        _fades(1.0 - float(on_line), 0.15, 0.5),
-        _fades(1.0 - float(strict), 0.45, 0.75),
-        _fades(uneven, 0.25, 0.5 if count > 2 else 0.35),
-        _fades(float(np.median(widest / strokes)), 1.9, 2.8),
-        _fades(float(np.median(strokes)) / float(tall), 0.33, 0.5),
-        _fades(float(fills.mean()), 0.7, 0.85),
-        _sameness(chain),
-        _fades(_crowding(chain), 0.1, 0.4),
-        _pair_score(*chain) if count == 2 else min(1.0, 0.75 + 0.08 * (count - 3)),
-    ]
-    return float(np.prod(factors))
-
-
-def _pair_score(one: Glyph, other: Glyph) -> float:
-    """Two pieces are a word only if nothing speaks against it."""
-    heights = sorted((one.bounds.height, other.bounds.height))
-    strokes = sorted((one.stroke, other.stroke))
-    gap = max(one.bounds.x, other.bounds.x) - min(one.bounds.right, other.bounds.right)
-    twins = one.bounds.extent == other.bounds.extent and abs(one.fill - other.fill) < 0.03
-    fits = (
-        heights[0] >= max(6.0, 0.6 * heights[1])
-        and strokes[1] <= 1.3 * strokes[0] + 0.4
-        and -0.05 * heights[1] <= gap <= 0.4 * heights[1]
-        and 0.08 * heights[1] <= strokes[0] <= 0.33 * heights[1]
-        and abs(one.bounds.bottom - other.bounds.bottom) <= 0.06 * heights[1] + 1.0
-        and all(0.12 <= glyph.aspect <= 1.4 and glyph.fill >= 0.15 for glyph in (one, other))
-        and color_distance(one.color, other.color) <= 0.5 * _COLOR_REACH
-        and not twins
-    )
-    return 0.75 if fits else 0.0
-
-
-def _fades(value: float, good: float, bad: float) -> float:
-    """1 up to ``good``, 0 from ``bad`` on."""
-    return float(np.clip((bad - value) / (bad - good), 0.0, 1.0))
-
-
-def _sameness(chain: Sequence[Glyph]) -> float:
-    """0 for rows of one repeated shape (bullets, stars, bars), which no word is."""
-    shapes = {(g.bounds.width // 2, g.bounds.height // 2, round(8 * g.fill)) for g in chain}
-    if len(chain) >= 3 and len(shapes) == 1:
-        return 0.0
-    bars = sum(glyph.fill > 0.9 for glyph in chain)
-    return _fades(bars / len(chain), 0.5, 0.9)
-
-
 def _without_inner(lines: Sequence[Line]) -> list[Line]:
     """Pieces of broken letters that chained on their own return to the line around them."""
     return _gathered(sorted(lines, key=lambda line: -line.bounds.area), _holds)
@@ -265,7 +209,7 @@ def _without_inner(lines: Sequence[Line]) -> list[Line]:
 
 def _holds(outer: Line, inner: Line) -> bool:
     shared = outer.bounds.padded(1).intersection(inner.bounds).area
-    alike = color_distance(outer.color, inner.color) <= 1.6 * _COLOR_REACH
+    alike = color_distance(outer.color, inner.color) <= 1.6 * COLOR_REACH
     return alike and shared >= 0.8 * inner.bounds.area and len(outer.glyphs) > len(inner.glyphs)
 
 
@@ -285,20 +229,54 @@ def _is_like(glyph: Glyph, line: Line) -> bool:
         and 0.75 * line.stroke - 0.5 <= glyph.stroke <= 1.3 * line.stroke + 0.5
         and 0.9 * line.height <= away <= 2.6 * line.height
         and beside < 0
-        and color_distance(glyph.color, line.color) <= 0.5 * _COLOR_REACH
+        and color_distance(glyph.color, line.color) <= 0.5 * COLOR_REACH
     )
 
 
 def _lone_line(glyph: Glyph) -> Line:
+    return unscored((glyph,), float(glyph.bounds.bottom))
+
+
+def unscored(glyphs: Sequence[Glyph], baseline: float) -> Line:
+    """A line whose letters are too few to tell; those around it make it one."""
+    bounds = Bounds.around(glyph.bounds for glyph in glyphs)
+    mean = np.average([g.color for g in glyphs], axis=0, weights=[g.area for g in glyphs])
     return Line(
-        glyphs=(glyph,),
-        bounds=glyph.bounds,
-        color=glyph.color,
-        stroke=glyph.stroke,
-        height=float(glyph.bounds.height),
-        baseline=float(glyph.bounds.bottom),
+        glyphs=tuple(sorted(glyphs, key=lambda glyph: glyph.bounds.x)),
+        bounds=bounds,
+        color=(float(mean[0]), float(mean[1]), float(mean[2])),
+        stroke=float(np.median([glyph.stroke for glyph in glyphs])),
+        height=baseline - bounds.y,
+        baseline=baseline,
         slope=0.0,
         score=_ACCEPTED,
+    )
+
+
+def _short_lines(lines: Sequence[Line], letters: Sequence[Glyph]) -> list[Line]:
+    """The last word of a paragraph, of two or three letters, that begins or ends where the line
+    above or below it does."""
+    taken = {id(glyph) for line in lines for glyph in line.glyphs}
+    chains = _chains([glyph for glyph in letters if id(glyph) not in taken])
+    short = [chain for chain in chains if len(chain) <= _SHORT]
+    found = [unscored(chain, float(min(g.bounds.bottom for g in chain))) for chain in short]
+    return [one for one in found if any(_is_beneath(one, line) for line in lines)]
+
+
+def _is_beneath(short: Line, line: Line) -> bool:
+    """Whether a short line is set as the one above or below it."""
+    away = abs(short.baseline - line.baseline_at(short.bounds.x))
+    edges = (short.bounds.x - line.bounds.x, short.bounds.right - line.bounds.right)
+    return (
+        0.55 * line.height <= short.height <= 1.3 * line.height
+        and 0.9 * line.height <= away <= 2.6 * line.height
+        and min(map(abs, edges)) <= _ALIGNED * line.height
+        and color_distance(short.color, line.color) <= 0.5 * COLOR_REACH
+        and all(
+            0.75 * line.stroke - 0.5 <= glyph.stroke <= 1.3 * line.stroke + 0.5
+            and 0.5 * line.height <= glyph.bounds.height <= 1.5 * line.height
+            for glyph in short.glyphs
+        )
     )
 
 
@@ -322,26 +300,17 @@ def _gathered(lines: Sequence[Line], belongs: Callable[[Line, Line], bool]) -> l
 def _goes_on(left: Line, right: Line) -> bool:
     height = max(left.height, right.height)
     gap = right.bounds.x - left.bounds.right
+    # A word of joined letters has one bottom, which may be that of a tail.
+    joined = min(len(left.glyphs), len(right.glyphs)) <= _SHORT
     thick, thin = max(left.stroke, right.stroke), min(left.stroke, right.stroke)
     step = right.baseline_at(right.bounds.x) - left.baseline_at(right.bounds.x)
     return (
-        -0.2 * height <= gap <= _REST * height
-        and abs(step) <= 0.12 * height + 0.5
+        -(0.6 if joined else 0.2) * height <= gap <= _REST * height
+        and abs(step) <= (0.35 if joined else 0.12) * height + 0.5
         and height <= 1.5 * min(left.height, right.height)
         and thick <= 1.4 * thin + 0.5
-        and color_distance(left.color, right.color) <= _COLOR_REACH
+        and color_distance(left.color, right.color) <= COLOR_REACH
     )
-
-
-def _crowding(chain: Sequence[Glyph]) -> float:
-    """Share of the members' width that lies in another member's, as pieces of drawings do."""
-    spans = sorted((glyph.bounds.x, glyph.bounds.right) for glyph in chain)
-    total = sum(right - left for left, right in spans)
-    shared, reach = 0, spans[0][1]
-    for left, right in spans[1:]:
-        shared += max(0, min(reach, right) - left)
-        reach = max(reach, right)
-    return shared / max(total, 1)
 
 
 def _with_small_parts(lines: list[Line], components: Sequence[Glyph]) -> list[Line]:
@@ -375,7 +344,7 @@ def _distance(line: Line, glyph: Glyph) -> float:
         return np.inf
     if box.y < below - 1.5 * height or box.bottom > below + 0.45 * height:
         return np.inf
-    if color_distance(glyph.color, line.color) > 1.6 * _COLOR_REACH or glyph.widest > 2.5 * max(
+    if color_distance(glyph.color, line.color) > 1.6 * COLOR_REACH or glyph.widest > 2.5 * max(
         line.stroke, 1.5
     ):
         return np.inf

@@ -254,6 +254,12 @@ def _apart(elements: list[Element]) -> list[Element]:
 
 
 def stands_out(rgb: U8, veil: Element, tolerance: float) -> NDArray[np.bool_]:
+    """Pixels (h, w) over the veil's bounds that are something on it."""
+    found = cannot_be_under(rgb, veil, tolerance)
+    return found if found.mean() < _MAX_FOUND else np.zeros_like(found)
+
+
+def cannot_be_under(rgb: U8, veil: Element, tolerance: float) -> NDArray[np.bool_]:
     """Pixels (h, w) over the veil's bounds that no photograph under it can show.
 
     Through a veil of opacity a and colour F channels lie from ``a F`` to ``a F + (1 - a) 255``.
@@ -263,8 +269,7 @@ def stands_out(rgb: U8, veil: Element, tolerance: float) -> NDArray[np.bool_]:
     most = least + (1 - alpha) * 255
     view = rgb[veil.bounds.slices].astype(np.float32)
     beyond = channel_max(np.maximum(least - view, view - most))
-    found = (beyond > _BEYOND + tolerance) & (veil.alpha > 0.9 * veil.alpha.max())
-    return found if found.mean() < _MAX_FOUND else np.zeros_like(found)
+    return (beyond > _BEYOND + tolerance) & (veil.alpha > 0.9 * veil.alpha.max())
 
 
 def unveiled(image: F32, veil: Element) -> None:

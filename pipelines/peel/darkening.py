@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from layerstudio.color import F32
+from layerstudio.document import Role
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.analysis import dilate
 from layerstudio.pipelines.flat.drop_shadow import DropShadow
@@ -28,7 +29,7 @@ from layerstudio.pipelines.flat.shadows import silhouette_in
 from layerstudio.pipelines.peel.reading import Mask
 
 # Of ``Darkening.features``: above 0 there is a shadow. By training/peel_shadows.py.
-_WEIGHTS = (0.32, 0.82, 0.8)
+_WEIGHTS = (-0.87, 1.02, 0.29, -2.27)
 _UNITS = 100  # to the side of a square canvas; blurs, squares and reaches are measured in them
 _BLURS = (0.45, 0.7, 1.1, 1.6, 2.2)  # units
 _OFFSETS = tuple(itertools.product((-0.4, 0.25, 0.9, 1.5), (0.3, 1.0, 1.7)))  # of the blur
@@ -54,15 +55,18 @@ _FAINT = 0.003  # of the network's opacity in a logarithm
 @dataclass(frozen=True, eq=False)
 class Darkening:
     """A possible shadow: its numbers, what it is ``worth``, which is by how much it makes the steps
-    smaller (in log likelihood of a Cauchy distribution) less what is unusual about it, and the mean
-    opacity that the network sees where it shows."""
+    smaller (in log likelihood of a Cauchy distribution) less what is unusual about it, the mean
+    opacity that the network sees where it shows, and whether a panel would throw it, which fewer
+    do than drawings."""
 
     shadow: DropShadow
     worth: float
     seen: float
+    of_panel: bool
 
     def features(self) -> tuple[float, ...]:
-        return 1.0, math.log1p(max(0.0, self.worth)), math.log(self.seen + _FAINT)
+        gain = math.log1p(max(0.0, self.worth))
+        return 1.0, gain, math.log(self.seen + _FAINT), float(self.of_panel)
 
     def belief(self) -> float:
         """Log odds that it is one."""
@@ -87,8 +91,9 @@ def believed_shadows(
             bounds = reach_of(waiting[number], Extent.of(covered))
             view = bounds.slices
             lit = image[view] / light[view][..., None]
-            silhouette = silhouette_in(bounds, waiting[number])
-            darkening = strongest(lit, covered[view], silhouette, seen[view], unit_of(covered))
+            darkening = strongest(
+                lit, covered[view], waiting[number], bounds, seen[view], unit_of(covered)
+            )
             if darkening is None or darkening.belief() <= 0:
                 del waiting[number]
             else:
@@ -115,16 +120,20 @@ def reach_of(caster: Element, extent: Extent) -> Bounds:
 
 
 def strongest(
-    image: F32, covered: Mask, silhouette: F32, seen: F32, unit: float
+    image: F32, covered: Mask, caster: Element, bounds: Bounds, seen: F32, unit: float
 ) -> Darkening | None:
-    """The shadow of ``silhouette`` that explains most, all (h, w); None where too little of the
-    photograph is to be seen. ``unit`` is in pixels."""
+    """The shadow of ``caster`` that explains most, the arrays (h, w) over ``bounds``; None where
+    too little of the photograph is to be seen. ``unit`` is in pixels."""
+    silhouette = silhouette_in(bounds, caster)
     squares = _Squares.of(image, covered | (silhouette > 0.02), silhouette, unit)
     if squares is None:
         return None
     numbers = _refined(squares, max(_starts(), key=lambda start: squares.worth(np.array(start))))
     return Darkening(
-        squares.shadow(numbers), squares.worth(numbers), squares.mean_beneath(seen, numbers)
+        squares.shadow(numbers),
+        squares.worth(numbers),
+        squares.mean_beneath(seen, numbers),
+        caster.role is Role.SHAPE,
     )
 
 

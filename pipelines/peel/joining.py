@@ -11,16 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerstudio.color import F32
-from layerstudio.pipelines.peel.reading import Mask
+from layerstudio.pipelines.peel.reading import Mask, Sight
 
 Points = NDArray[np.intp]
 Pair = tuple[int, int]
-Colours = NDArray[np.floating] | NDArray[np.uint8]
 
 # Of a contact's ``features``: above 0 it parts two drawings. By training/peel_joining.py.
-_WEIGHTS = (-2.83, 0.97, 0.04, 0.58, 2.45)
+_WEIGHTS = (-2.66, 0.84, -0.06, 0.75, 1.99, 1.86)
 _FLOOR = 0.01  # of a probability in a logarithm
+_NEAR = 0.05  # of a distance in a logarithm
 _MIN_PIECE = 0.004  # of the canvas
 _MIN_SHARE = 0.04  # of the drawing
 _MIN_ALONE = 0.15  # of the largest piece, for one that touches no other
@@ -29,39 +28,41 @@ _MIN_ALONE = 0.15  # of the largest piece, for one that touches no other
 @dataclass(frozen=True)
 class Contact:
     """Where two pieces meet: the ``border`` summed along its ``length`` in pixels; the areas of the
-    ``smaller`` and the ``larger`` piece, in pixels, of a canvas of ``canvas`` pixels; and the
-    ``difference`` of their mean colours in [0, 1]."""
+    ``smaller`` and the ``larger`` piece, in pixels, of a canvas of ``canvas`` pixels; the
+    ``difference`` of their mean colours in [0, 1]; and how far ``apart`` the middles are that the
+    two point to, in pixels."""
 
     border: float
     length: int
     smaller: int
     larger: int
     difference: float
+    apart: float
     canvas: int
 
     def features(self) -> tuple[float, ...]:
         """1; the log odds of a border; the logarithms of both areas, in four hundredths of the
-        canvas; the difference."""
+        canvas; the difference; the logarithm of how far apart the middles are, in roots of both
+        areas together."""
         mean = self.border / self.length
         odds = math.log((mean + _FLOOR) / (1 - mean + _FLOOR))
         areas = (math.log(400 * max(1, n) / self.canvas) for n in (self.smaller, self.larger))
-        return 1.0, odds, *areas, self.difference
+        apart = math.log(_NEAR + self.apart / math.sqrt(self.smaller + self.larger + 1))
+        return 1.0, odds, *areas, self.difference, apart
 
     def doubt(self) -> float:
         """Log odds that it parts two drawings."""
         return sum(weight * value for weight, value in zip(_WEIGHTS, self.features(), strict=True))
 
 
-def joined(
-    labels: NDArray[np.int32], body: Mask, border: F32, rgb: Colours, canvas: int
-) -> NDArray[np.int32]:
+def joined(labels: NDArray[np.int32], body: Mask, sight: Sight, canvas: int) -> NDArray[np.int32]:
     """Numbers (h, w) from 0 of the drawings that the pieces ``labels`` (h, w), from 1, make up.
 
     The two that are most surely one are joined first, until any two that are left are rather two;
     then small pieces join the neighbour that they are most likely one with, and those without
-    neighbours, as an ear-ring, the largest. ``rgb`` (h, w, 3) is in [0, 255], ``canvas`` in pixels.
+    neighbours, as an ear-ring, the largest. ``canvas`` is in pixels.
     """
-    graph = PieceGraph(labels, body, border, rgb, canvas)
+    graph = PieceGraph(labels, body, sight, canvas)
     graph.join_while(lambda contact: contact.doubt() < 0)
     least = max(_MIN_PIECE * canvas, _MIN_SHARE * np.count_nonzero(body))
     graph.join_while(lambda contact: contact.smaller < least)
@@ -88,19 +89,20 @@ def contacts(labels: NDArray[np.int32], body: Mask) -> dict[Pair, Points]:
 class PieceGraph:
     """Pieces, numbered from 1, and their contacts."""
 
-    def __init__(
-        self, labels: NDArray[np.int32], body: Mask, border: F32, rgb: Colours, canvas: int
-    ) -> None:
+    def __init__(self, labels: NDArray[np.int32], body: Mask, sight: Sight, canvas: int) -> None:
         count = int(labels.max()) + 1
-        self.areas = np.bincount(labels[body], minlength=count)
-        self._sums = np.stack(
-            [np.bincount(labels[body], rgb[..., c][body], count) for c in range(3)], axis=1
-        )
+        own = labels[body]
+        rows, cols = np.nonzero(body)
+        across, down = sight.away
+        seen = [*sight.colour[body].T, across[body] + cols, down[body] + rows]
+        self.areas = np.bincount(own, minlength=count)
+        # For each piece the sums of its colours, and of the middles that it points to.
+        self._sums = np.stack([np.bincount(own, values, count) for values in seen], axis=1)
         self._canvas = canvas
         self._root = np.arange(count)
         # For each piece and neighbour the sum of border along their contact, and its length.
         self._along: list[dict[int, tuple[float, int]]] = [{} for _ in range(count)]
-        wide = cv2.dilate(border, np.ones((5, 5), np.uint8))  # it may lie a little beside
+        wide = cv2.dilate(sight.border, np.ones((5, 5), np.uint8))  # it may lie a little beside
         for (one, other), (rows, cols) in contacts(labels, body).items():
             self._along[one][other] = float(wide[rows, cols].sum()), len(rows)
             self._along[other][one] = self._along[one][other]
@@ -115,9 +117,11 @@ class PieceGraph:
         """Raises ``KeyError`` where they do not meet."""
         total, length = self._along[one][other]
         means = self._sums[[one, other]] / np.maximum(self.areas[[one, other]], 1)[:, None]
-        difference = float(np.abs(means[0] - means[1]).mean()) / 255
+        off = means[0] - means[1]
+        difference = float(np.abs(off[:3]).mean()) / 255
         smaller, larger = sorted((int(self.areas[one]), int(self.areas[other])))
-        return Contact(total, length, smaller, larger, difference, self._canvas)
+        apart = math.hypot(*off[3:])
+        return Contact(total, length, smaller, larger, difference, apart, self._canvas)
 
     def join_while(self, wanted: Callable[[Contact], bool]) -> None:
         """Join pairs of which ``wanted`` holds, those that are most surely one first."""

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from layerstudio.color import U8
 from layerstudio.pipelines.flat.guide import Guide
 from layerstudio.pipelines.flat.method import FlatMethod
 from layerstudio.pipelines.methods import MethodCard
 from layerstudio.pipelines.peel.guide import NetworkGuide
+from layerstudio.pipelines.peel.network import read
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, Progress, ProgressCallback
 from layerstudio.weights.embedded import embedded
-
-_NEEDS_TORCH = (
-    "The network that guides 'peel' needs PyTorch, which is not installed (pip install "
-    "'layerstudio[models]'), so the rules of 'flat' were used alone."
-)
 
 
 class PeelMethod(FlatMethod):
@@ -36,16 +30,12 @@ class PeelMethod(FlatMethod):
     def guide(
         self, rgb: U8, runtime: Runtime | None, progress: ProgressCallback, cancel: CancelToken
     ) -> tuple[Guide | None, list[str]]:
-        """The network's reading; none with a note where PyTorch is missing.
+        """The network's reading.
 
         Raises ``MismatchedWeights`` and ``UnreadableFile`` where the embedded file is damaged.
         """
         cancel.check()
         progress(Progress("reading the picture", 0.0))
-        if find_spec("torch") is None:
-            return None, [_NEEDS_TORCH]
-        from layerstudio.pipelines.peel.network import read
-
         guide = NetworkGuide(read(embedded("peel"), rgb))
         cancel.check()
         return guide, []

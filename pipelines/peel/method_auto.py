@@ -1,9 +1,6 @@
-"""The method ``auto``, the default: ``peel`` where its network runs and knows such pictures, else
-``flat``."""
+"""The method ``auto``, the default: ``peel`` where its network knows the picture, else ``flat``."""
 
 from __future__ import annotations
-
-from importlib.util import find_spec
 
 from layerstudio.color import U8
 from layerstudio.pipelines.flat.guide import Guide
@@ -22,7 +19,7 @@ class AutoMethod(PeelMethod):
         task="decompose",
         title="Automatic",
         summary="Posters, slides, screenshots, logos, illustrations and designs on photographs: "
-        "'peel' where PyTorch is installed and its network knows such pictures, else 'flat'.",
+        "'peel' where its network knows such pictures, else 'flat'.",
         reference="LayerStudio, docs/peel.md",
         code_licence="Apache-2.0",
         weights_licence="Apache-2.0",
@@ -33,14 +30,11 @@ class AutoMethod(PeelMethod):
     def guide(
         self, rgb: U8, runtime: Runtime | None, progress: ProgressCallback, cancel: CancelToken
     ) -> tuple[Guide | None, list[str]]:
-        """That of ``peel``; none, without a word, where PyTorch is missing, which nobody asked for,
-        and where the network is in doubt over much of the picture, as it is over screenshots.
+        """That of ``peel``; none, without a word, where the network is in doubt over much of the
+        picture, as it is over screenshots.
 
         Raises ``MismatchedWeights`` and ``UnreadableFile`` where the embedded file is damaged.
         """
-        if find_spec("torch") is None:
-            cancel.check()
-            return None, []
         guide, notes = super().guide(rgb, runtime, progress, cancel)
         if isinstance(guide, NetworkGuide) and guide.reading.doubt > _MOST_DOUBT:
             return None, []

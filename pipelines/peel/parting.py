@@ -15,8 +15,8 @@ from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.ops.order_graph import Edge, far_to_near
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
 from layerstudio.pipelines.flat.element import Element
-from layerstudio.pipelines.peel.joining import Colours, contacts, joined
-from layerstudio.pipelines.peel.reading import Mask, Reading
+from layerstudio.pipelines.peel.joining import contacts, joined
+from layerstudio.pipelines.peel.reading import Mask, Reading, Sight
 
 _CUT = 0.5  # probability of a border
 _RADII = (40, 28, 20, 14, 10, 7, 5, 3, 1.5)  # pixels of a canvas of ``_SIDE_OF_RADII`` squared
@@ -36,7 +36,7 @@ def parted(analysis: Analysis, drawing: Element, reading: Reading, edges: Mask) 
     border = np.where(dilate(edges[view], _EDGE), 0, reading.border[view])
     if not (border > _CUT).any():
         return [drawing]
-    labels = parts_of(body, border, drawing.colour, analysis.extent)
+    labels = parts_of(body, reading.sight(drawing.bounds, drawing.colour, border), analysis.extent)
     count = int(labels.max(initial=0)) + 1
     if count < 2:
         return [drawing]
@@ -50,11 +50,11 @@ def parted(analysis: Analysis, drawing: Element, reading: Reading, edges: Mask) 
     return made[::-1]
 
 
-def parts_of(body: Mask, border: F32, rgb: Colours, canvas: Extent) -> NDArray[np.int32]:
-    """(h, w): numbers from 0 of the drawings that ``body`` (h, w) of colours ``rgb`` (h, w, 3)
-    consists of."""
+def parts_of(body: Mask, sight: Sight, canvas: Extent) -> NDArray[np.int32]:
+    """(h, w): numbers from 0 of the drawings that ``body`` (h, w) consists of."""
     scale = max(1.0, canvas.pixel_count**0.5 / _SIDE_OF_RADII)
-    return joined(pieces_of(body, border, scale), body, border, rgb, canvas.pixel_count)
+    pieces = pieces_of(body, sight.border, scale)
+    return joined(pieces, body, sight, canvas.pixel_count)
 
 
 def pieces_of(body: Mask, border: F32, scale: float) -> NDArray[np.int32]:

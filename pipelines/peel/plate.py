@@ -13,10 +13,12 @@ from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.lettering import lines_on_photograph
 from layerstudio.pipelines.flat.outline import filled
 from layerstudio.pipelines.flat.photograph import Plate, plate_of, without, without_specks
+from layerstudio.pipelines.flat.shadows import FAINTEST
 from layerstudio.pipelines.flat.synthetic import find_drawn
 from layerstudio.pipelines.flat.text import Line
 from layerstudio.pipelines.flat.veils import stands_out
 from layerstudio.pipelines.peel.darkening import believed_shadows
+from layerstudio.pipelines.peel.gathering import gathered
 from layerstudio.pipelines.peel.parting import parts_of
 from layerstudio.pipelines.peel.reading import Mask, Reading, mean_by_region
 from layerstudio.pipelines.peel.veils import guided_veils
@@ -25,7 +27,6 @@ _SEEN = 0.5
 _AGREED = 0.4  # probability with which a region that the rules take for drawn is
 _MIN_WRITTEN = 0.35  # mean probability of a line's pixels that something is drawn there
 _MIN_CASTER = 600  # pixels
-_FAINTEST = 1.5 / 255  # opacity
 _LARGE = 64  # pixels of a region whose vote outweighs each of its pixels
 
 
@@ -72,12 +73,13 @@ def _shadows(
     analysis: Analysis, bare: F32, reading: Reading, drawn: Mask
 ) -> tuple[list[Element], list[Element]]:
     """Drop shadows on the photograph ``bare`` (h, w, 3): those of shapes, and those of drawings."""
-    shapes = _bodies(drawn & (reading.shape > _SEEN))
-    drawings = _bodies(drawn & (reading.drawing > _SEEN))
+    shapes = _bodies(drawn & (reading.shape > _SEEN), Role.SHAPE)
+    drawings = _bodies(drawn & (reading.drawing > _SEEN), Role.OBJECT)
     parts = [part for body in drawings for part in _parts(body, analysis, reading)]
+    parts = gathered(parts, reading)
     found: tuple[list[Element], list[Element]] = ([], [])
     for number, bounds, alpha in believed_shadows(bare, drawn, shapes + parts, reading.shadow):
-        alpha[alpha < _FAINTEST] = 0
+        alpha[alpha < FAINTEST] = 0
         colour = np.zeros((*alpha.shape, 3), np.float32)
         shadow = Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
         found[number >= len(shapes)].append(shadow)
@@ -87,8 +89,8 @@ def _shadows(
 def _parts(body: Element, analysis: Analysis, reading: Reading) -> list[Element]:
     """The drawings that a body consists of."""
     mask = body.alpha > 0.5
-    view = body.bounds.slices
-    labels = parts_of(mask, reading.border[view], analysis.rgb[view], analysis.extent)
+    sight = reading.sight(body.bounds, analysis.rgb[body.bounds.slices])
+    labels = parts_of(mask, sight, analysis.extent)
     count = int(labels.max(initial=0)) + 1
     if count < 2:
         return [body]
@@ -96,7 +98,7 @@ def _parts(body: Element, analysis: Analysis, reading: Reading) -> list[Element]
     return [replace(body, alpha=alpha.astype(np.float32)).cropped() for alpha in alphas]
 
 
-def _bodies(mask: Mask) -> list[Element]:
+def _bodies(mask: Mask, role: Role) -> list[Element]:
     """Pieces of a mask, each without its holes."""
     pieces = find_regions(mask, connectivity=8)
     found = []
@@ -107,5 +109,5 @@ def _bodies(mask: Mask) -> list[Element]:
         own = pieces.mask(int(label), bounds)
         alpha = filled(own).astype(np.float32)
         colour = np.zeros((*alpha.shape, 3), np.float32)
-        found.append(Element(Role.OBJECT, bounds, alpha, colour))
+        found.append(Element(role, bounds, alpha, colour, "drawing"))
     return found

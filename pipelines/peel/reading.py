@@ -8,11 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
+from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.analysis import Analysis
 
 Mask = NDArray[np.bool_]
+Colours = NDArray[np.floating] | NDArray[np.uint8]
 
 _CLEARLY = 0.6  # probability
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What is seen of some drawings: the probability of a ``border`` (h, w), the way ``away``
+    (2, h, w) in pixels to their middles, and their ``colour`` (h, w, 3) in [0, 255]."""
+
+    border: F32
+    away: F32
+    colour: Colours
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +34,8 @@ class Reading:
     ``background``, ``shape``, ``text`` and ``drawing`` are the probabilities of what lies topmost,
     and add up to 1; ``veil`` that of a translucent panel; ``shadow`` the opacity of shadows that
     show; ``border`` the probability that two things touch here, and ``upper`` that the pixel beside
-    such a border belongs to the upper one.
+    such a border belongs to the upper one. Besides, ``away`` (2, h, w) is the way in pixels, across
+    and down, to the middle of what is seen of the drawing that a pixel belongs to.
     """
 
     background: F32
@@ -33,14 +46,23 @@ class Reading:
     shadow: F32
     border: F32
     upper: F32
+    away: F32
 
     @classmethod
-    def of(cls, logits: F32) -> Reading:
-        """Of the network's (8, h, w)."""
-        kinds = logits[:4] - logits[:4].max(axis=0)
+    def of(cls, values: F32) -> Reading:
+        """Of the network's (10, h, w): eight logits, and the way in pixels."""
+        kinds = values[:4] - values[:4].max(axis=0)
         kinds = np.exp(kinds)
         kinds /= kinds.sum(axis=0)
-        return cls(*kinds, *(1 / (1 + np.exp(-logits[4:]))))
+        rest = 1 / (1 + np.exp(-values[4:8]))
+        return cls(*kinds, *rest, away=values[8:])
+
+    def sight(self, bounds: Bounds, colour: Colours, border: F32 | None = None) -> Sight:
+        """What tells the drawings within ``bounds`` apart; ``colour`` is theirs, ``border`` another
+        than what was read."""
+        view = bounds.slices
+        own = self.border[view] if border is None else border
+        return Sight(own, self.away[(slice(None), *view)], colour)
 
     @property
     def drawn(self) -> F32:

@@ -18,6 +18,7 @@ from layerstudio.pipelines.flat.drop_shadow import fit_drop_shadow
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.shadows import (
     FAINT,
+    FAINTEST,
     RIM,
     broad,
     carried_on,
@@ -35,6 +36,7 @@ _REACH = 5  # pixels from the one to the other: a square of the network and a li
 _DRAWN = 0.5  # probability of a drawing, whose own shades the rules mistake
 _TINT = 45.0  # levels: the lightest tint of a shadow
 _MAX_OPACITY = 0.8
+_UNSEEN = 1.0  # levels of darkness that may be missed on what looks lit
 _SLACK = 1.5  # levels beyond the tolerance
 _MIN_AREA = 60  # pixels of a shadow that show
 _MIN_DARK = 0.04  # opacity that a shadow reaches where it shows
@@ -51,7 +53,8 @@ _MAX_ERROR = 0.05  # mean error of a fitted shadow's opacity
 class _Shadow:
     """A shadow over ``bounds``: its opacity is ``seen`` in the pixels ``own``, none in those that
     are ``lit``, and ``cast`` as fitted to the ``silhouette`` of what throws it. ``darkness`` is
-    the opacity of this and other shadows, where that is ``known``. All (h, w)."""
+    the opacity of this and other shadows, where that is ``known``; ``contrast`` is what a shadow
+    of opacity 1 takes from the backdrop, in levels. All (h, w)."""
 
     bounds: Bounds
     tint: F32
@@ -62,6 +65,7 @@ class _Shadow:
     darkness: F32
     seen: F32
     cast: F32
+    contrast: F32
 
 
 def guided_soft(analysis: Analysis, backdrop: F32, soft: Mask, reading: Reading) -> Mask:
@@ -211,16 +215,19 @@ def _shadow(
     fitted, error = fit_drop_shadow(silhouette, np.where(known, darkness, 0), known & free)
     cast = fitted.cast(silhouette) if error <= _MAX_ERROR else carried_on(seen, known)
     cast = np.minimum(cast, _MAX_OPACITY)
-    return _Shadow(bounds, tint, silhouette, own & free, lit, free, darkness, seen, cast)
+    contrast = np.abs(under - tint).max(axis=2)
+    return _Shadow(bounds, tint, silhouette, own & free, lit, free, darkness, seen, cast, contrast)
 
 
 def _element(shadow: _Shadow, clear: F32) -> Element | None:
     """What shows of a shadow is taken as it is, less what others darken there; the fitted numbers
-    give what is hidden. ``clear`` (h, w) is the light that all of them let through."""
+    give what is hidden, and the tail that is too faint to be seen. ``clear`` (h, w) is the light
+    that all of them let through."""
     others = clear[shadow.bounds.slices] / (1 - shadow.cast)
     alone = np.clip(1 - (1 - shadow.seen) / np.maximum(others, 0.05), 0, 1)
     alpha = np.where(shadow.own & (shadow.cast > 1.0 / 255), alone, shadow.cast)
-    alpha[shadow.lit | (alpha < 1.5 / 255)] = 0.0
+    alpha[shadow.lit & (alpha * shadow.contrast > _UNSEEN)] = 0.0
+    alpha[alpha < FAINTEST] = 0.0
     if not alpha.any():
         return None
     colour = np.broadcast_to(np.float32(shadow.tint), (*alpha.shape, 3))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawn_pictures import Drawing, ellipse, on_canvas, ramp, rectangle, words
+from drawn_pictures import Drawing, ellipse, on_canvas, polygon, ramp, rectangle, words
 
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds
@@ -16,11 +16,25 @@ LEVEL = 1 / 255
 SUNSET = ramp(SHAPE, (40, 40, 160), (250, 140, 60))
 
 
-def panels_of(drawing, *, lossy=False):
+class Told:
+    """A guide that says one thing of all regions, and that ``shown`` (h, w) is no shadow."""
+
+    def __init__(self, answer, shown=None):
+        self.answer = answer
+        self.shown = np.zeros(SHAPE, bool) if shown is None else shown
+
+    def is_panel(self, bounds, region):
+        return self.answer
+
+    def shaded(self, soft):
+        return soft & ~self.shown
+
+
+def panels_of(drawing, *, lossy=False, guide=None):
     """Elements, edges, and the backdrop they were laid on."""
     analysis = drawing.analysis(lossy=lossy)
     backdrop = find_background(analysis).render(FULL).copy()
-    elements, edges = find_panels(analysis, backdrop)
+    elements, edges = find_panels(analysis, backdrop, guide)
     return elements, edges, backdrop
 
 
@@ -207,3 +221,45 @@ def test_a_veil_over_a_plain_card_is_told_from_a_card_over_it(veil_on_top):
     if veil_on_top:
         assert abs(float(upper.alpha.max()) - 0.55) < 0.03
         assert np.abs(upper.mean_colour() - np.array(CREAM)).max() < 8
+
+
+def ribbon():
+    """A badge with notched ends, which drawings have too."""
+    notched = [(60, 80), (240, 80), (222, 100), (240, 120), (60, 120), (78, 100)]
+    return polygon(SHAPE, notched)
+
+
+def test_a_guide_tells_panels_that_the_rules_leave_and_leaves_what_they_take():
+    drawing = Drawing(SHAPE, CREAM).lay(ribbon(), RED)
+    assert only_panels(drawing) == []
+    (badge,) = only_panels(drawing, guide=Told(True))
+    assert alpha_error(badge, ribbon()) <= 0.5
+    assert np.abs(np.subtract(badge.mean_colour(), RED)).max() <= 2
+    card = Drawing(SHAPE, CREAM).lay(CARDS["rectangle"], RED)
+    card.lay(words(SHAPE, (60, 70), "Harbour", 30), CREAM)
+    assert len(only_panels(card)) == 1 and only_panels(card, guide=Told(False)) == []
+
+
+def test_a_told_panel_of_any_smooth_colour_is_whole_beneath_its_letters():
+    fill = (SUNSET * 0.5 + ramp(SHAPE, (10, 120, 40), (70, 20, 160), (1.0, -0.6)) * 0.5) ** 1.05
+    drawing = Drawing(SHAPE, CREAM).lay(CARDS["rectangle"], fill)
+    drawing.lay(words(SHAPE, (60, 70), "Harbour", 30), CREAM)
+    (card,) = only_panels(drawing, guide=Told(True))
+    seen = on_canvas(card, SHAPE) > 0.99
+    whole = np.zeros((*SHAPE, 3), np.float32)
+    whole[card.bounds.slices] = card.colour
+    assert np.abs(whole - fill)[seen].max() <= 6
+
+
+def test_a_thin_ring_is_no_panel_whoever_says_so():
+    ring = rectangle(SHAPE, (30, 25, 200, 140)) - rectangle(SHAPE, (35, 30, 190, 130))
+    drawing = Drawing(SHAPE, CREAM).lay(ring, RED)
+    assert only_panels(drawing, guide=Told(True)) == []
+
+
+def test_a_dark_veil_is_no_shadow_where_a_guide_sees_a_panel():
+    ground = ramp(SHAPE, (200, 170, 130), (240, 215, 180), (0.6, 1.0))
+    card = CARDS["rounded rectangle"]
+    drawing = Drawing(SHAPE, ground).lay(card * 0.5, (120, 130, 60))
+    (veil,) = only_panels(drawing, guide=Told(None, card > 0.5))
+    assert abs(float(veil.alpha.max()) - 0.5) <= 0.06

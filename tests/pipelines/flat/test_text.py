@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from layerstudio.pipelines.flat.text import find_lines
 from layerstudio.pipelines.fonts import installed_faces
 
 FACES = {(face.family, face.bold, face.italic): face.path for face in installed_faces()}
+SCRIPT = Path(__file__).parents[3] / "training/pack/fonts/DancingScript-Bold.otf"
 needs_fonts = pytest.mark.skipif(not FACES, reason="none of the dozen common fonts is installed")
 needs_tesseract = pytest.mark.skipif(not is_available(), reason="tesseract is not installed")
 
@@ -108,6 +111,28 @@ def test_alignment(align):
     )
     (block,) = find_blocks(find_lines(ink_of(image)))
     assert (block.align, len(block.lines)) == (align, 3)
+
+
+@needs_fonts
+@pytest.mark.parametrize("last", ["up", "of", "ago"])
+def test_the_short_last_line_of_a_paragraph_belongs_to_it(last):
+    image = canvas()
+    draw = ImageDraw.Draw(image)
+    string = f"For ages six and\n{last}\nSee the whole\nprogramme"
+    draw.multiline_text((50, 40), string, (0, 0, 0), font_of(30), spacing=8)
+    (block,) = find_blocks(find_lines(ink_of(image)))
+    assert len(block.lines) == 4 and len(block.lines[1].glyphs) == len(last)
+
+
+def test_words_of_joined_letters_side_by_side_are_one_line():
+    """Each word is a few pieces, and some have tails."""
+    image = canvas()
+    font = ImageFont.truetype(SCRIPT, 34)
+    for row, string in enumerate(("Made by hand with care", "Every Friday until August")):
+        write(image, (40, 40 + 60 * row), string, font)
+    lines = find_lines(ink_of(image))
+    assert len(lines) == 2
+    assert all(line.bounds.width > 0.95 * 290 for line in lines)
 
 
 def clip_art(rng, image):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from drawn_photographs import photograph
 
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds, Extent
@@ -14,20 +15,6 @@ from layerstudio.pipelines.peel.darkening import believed_shadows, strongest, un
 
 SHAPE = (331, 417)
 THROWN = DropShadow(3.0, 6.0, 5.0, 0.5)
-
-
-def photograph(seed):
-    """Patches of light with edges, as leaves, with fine grain."""
-    rng = np.random.default_rng(seed)
-    image = np.full((*SHAPE, 3), 120, np.float32)
-    for _ in range(60):
-        x, y, size = rng.integers(0, SHAPE[1]), rng.integers(0, SHAPE[0]), rng.integers(8, 60)
-        patch = np.zeros(SHAPE, np.float32)
-        centre, axes = (int(x), int(y)), (int(size), int(size // 2))
-        cv2.ellipse(patch, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1, cv2.LINE_AA)
-        patch = cv2.GaussianBlur(patch, (0, 0), float(rng.uniform(0.5, 6)))[..., None]
-        image += 0.5 * patch * (np.float32(rng.uniform(40, 230, 3)) - image)
-    return np.clip(image + rng.normal(0, 2, image.shape), 0, 255).astype(np.float32)
 
 
 def disc(x, y, radius=42):
@@ -43,7 +30,7 @@ def element(alpha):
 
 def scene(seed, throws):
     """Two discs, of which some throw a shadow; what a network would see of these: half."""
-    image = photograph(seed)
+    image = photograph(seed, SHAPE)
     alphas = [disc(105, 120), disc(290, 190)]
     shadows = [THROWN.cast(alpha) for alpha in alphas]
     seen = np.zeros(SHAPE, np.float32)
@@ -76,8 +63,9 @@ def test_each_shadow_that_is_thrown_is_found_and_no_other(seed, throws):
 
 def test_what_the_network_does_not_see_must_be_plain():
     image, covered, _, _, seen = scene(1, (True, False))
-    sure = strongest(image, covered, disc(105, 120), seen, unit_of(covered))
-    unseen = strongest(image, covered, disc(105, 120), np.zeros_like(seen), unit_of(covered))
+    caster, full, unit = element(disc(105, 120)), Bounds.full(Extent.of(covered)), unit_of(covered)
+    sure = strongest(image, covered, caster, full, seen, unit)
+    unseen = strongest(image, covered, caster, full, np.zeros_like(seen), unit)
     assert sure is not None and unseen is not None
     assert unseen.worth == sure.worth and unseen.belief() < sure.belief()
 
@@ -87,5 +75,6 @@ def test_where_no_photograph_shows_nothing_is_said():
     everything = np.ones_like(covered)
     assert believed_shadows(image, everything, casters, seen) == []
     assert believed_shadows(image, covered, [], seen) == []
-    tiny = np.ones((3, 3), np.float32)
-    assert strongest(np.zeros((3, 3, 3), np.float32), tiny > 2, tiny, tiny, 3.0) is None
+    tiny, corner = np.ones((3, 3), np.float32), Bounds(0, 0, 3, 3)
+    black = np.zeros((3, 3, 3), np.float32)
+    assert strongest(black, tiny > 2, element(tiny), corner, tiny, 3.0) is None

@@ -8,9 +8,21 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from layerstudio.pipelines.peel.joining import contacts, joined
+from layerstudio.pipelines.peel.reading import Sight
 
 SHAPE = (60, 83)
 GREY = np.full((*SHAPE, 3), 128, np.uint8)
+WHOLE = np.ones(SHAPE, bool)
+
+
+def sight(border, *things):
+    """Grey all over; the pixels of each thing (h, w) point to its middle."""
+    places = np.indices(SHAPE, np.float32)[::-1]
+    away = np.zeros((2, *SHAPE), np.float32)
+    for thing in things or (WHOLE,):
+        for way, place in zip(away, places, strict=True):
+            way[thing] = place[thing].mean() - place[thing]
+    return Sight(border, away, GREY)
 
 
 def mosaic(seed, count):
@@ -29,7 +41,7 @@ def test_without_borders_what_is_connected_is_one(seed, count, level):
     labels = mosaic(seed, count)
     body = np.ones(SHAPE, bool)
     border = np.full(SHAPE, level, np.float32)
-    assert not joined(labels, body, border, GREY, body.size).any()
+    assert not joined(labels, body, sight(border), body.size).any()
 
 
 @settings(max_examples=40, deadline=None)
@@ -46,7 +58,8 @@ def test_a_border_across_the_whole_body_parts_it_there_and_nowhere_else(seed, co
     border = np.zeros(SHAPE, np.float32)
     border[:, kept - 1 : kept + 1] = 0.7
     body = np.ones(SHAPE, bool)
-    found = joined(labels, body, border, GREY, body.size)
+    right_half = np.broadcast_to(np.arange(SHAPE[1]) >= kept, SHAPE)
+    found = joined(labels, body, sight(border, ~right_half, right_half), body.size)
     assert len(np.unique(found)) == 2
     assert np.unique(found[:, :kept]).size == np.unique(found[:, kept:]).size == 1
 
@@ -60,12 +73,23 @@ def test_small_pieces_join_the_neighbour_with_the_least_border_and_lone_ones_the
     body[47:50, :9] = False
     body[50:, 6:9] = False
     border = np.zeros(SHAPE, np.float32)
-    border[:, 43:47] = 0.9
+    border[:, 43:47] = 0.97
     border[10:34, 40:45] = 0.6
-    found = joined(labels, body, border, GREY, 100_000)
+    right = labels == 2
+    found = joined(labels, body, sight(border, ~right, right), 100_000)
     assert found[0, 0] != found[0, 80]
     assert found[22, 45] == found[0, 0]
     assert found[55, 2] == found[0, 0]
+
+
+def test_two_that_point_to_two_middles_are_two_whose_border_is_hardly_seen():
+    labels = np.ones(SHAPE, np.int32)
+    labels[:, 42:] = 2
+    border = np.zeros(SHAPE, np.float32)
+    border[:, 41:43] = 0.5
+    right = labels == 2
+    assert not joined(labels, WHOLE, sight(border), WHOLE.size).any()
+    assert len(np.unique(joined(labels, WHOLE, sight(border, ~right, right), WHOLE.size))) == 2
 
 
 def test_contacts_are_the_pixels_in_which_two_meet():

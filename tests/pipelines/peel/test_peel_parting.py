@@ -31,7 +31,8 @@ def plain(value):
 def reading_of(border, upper):
     quarter = plain(0.25)
     return Reading(quarter, quarter, quarter, quarter, plain(0), plain(0),
-                   border.astype(np.float32), upper.astype(np.float32))  # fmt: skip
+                   border.astype(np.float32), upper.astype(np.float32),
+                   np.zeros((2, *SHAPE), np.float32))  # fmt: skip
 
 
 def element_of(mask, colours, role=Role.OBJECT, shape="drawing"):

@@ -49,7 +49,9 @@ def reading_of(drawn, shadow):
     drawing = cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), 2)
     none = np.zeros(SHAPE, np.float32)
     dark = np.maximum.reduce(shadow) * (drawing < 0.5)
-    return Reading(1 - drawing, none, none, drawing, none, dark.astype(np.float32), none, none)
+    dark = dark.astype(np.float32)
+    away = np.zeros((2, *SHAPE), np.float32)
+    return Reading(1 - drawing, none, none, drawing, none, dark, none, none, away)
 
 
 def taken_apart(tints):
