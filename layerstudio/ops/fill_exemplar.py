@@ -227,26 +227,28 @@ def _features(level: _Level) -> F32:
 
 def _vote(level: _Level) -> None:
     """Every hole pixel becomes the mean of what the patches over it show there."""
-    height, width = level.hole.shape
-    pixels = np.argwhere(level.hole).astype(np.int32)
+    width = level.hole.shape[1]
+    # In flat indices, with a margin in which there are no targets; that of none is the last.
+    none = len(level.targets)
+    place = np.pad(level.place, _RADIUS, constant_values=-1)
+    place[place < 0] = none
+    wide = place.shape[1]
+    pixels = np.argwhere(level.hole) + _RADIUS
+    centres = pixels[:, 0] * wide + pixels[:, 1]
+    field = np.append(level.field[:, 0] * width + level.field[:, 1], level.field[0] @ (width, 1))
+    shown = level.picture.reshape(-1, 3)
     total = np.zeros((len(pixels), 3), dtype=np.float32)
-    count = np.zeros((len(pixels), 1), dtype=np.float32)
+    count = np.zeros(len(pixels), dtype=np.float32)
     for dy in range(-_RADIUS, _RADIUS + 1):
         for dx in range(-_RADIUS, _RADIUS + 1):
-            delta = np.array((dy, dx), dtype=np.int32)
-            centre = pixels - delta
-            on_canvas = ((centre >= 0) & (centre < (height, width))).all(axis=1)
-            centre = np.clip(centre, 0, (height - 1, width - 1))
-            index = level.place[centre[:, 0], centre[:, 1]]
-            source = level.field[index] + delta
+            index = place.ravel().take(centres - (dy * wide + dx))
             # The centre of a patch knows best what stands there (Wexler's weights fall off too).
-            weight = (on_canvas & (index >= 0))[:, None] * np.float32(
-                np.exp(-(dy * dy + dx * dx) / (2.0 * 2.0**2))
-            )
-            total += level.picture[source[:, 0], source[:, 1]] * weight
+            near = np.float32(np.exp(-(dy * dy + dx * dx) / (2.0 * 2.0**2)))
+            weight = (index < none) * near
+            total += shown.take(field.take(index) + (dy * width + dx), axis=0) * weight[:, None]
             count += weight
     level.picture = level.picture.copy()
-    level.picture[level.hole] = total / np.maximum(count, 1e-6)
+    level.picture[level.hole] = total / np.maximum(count, 1e-6)[:, None]
 
 
 def _enlarged(image: U8, hole: Bools, level: _Level) -> U8:
