@@ -289,14 +289,14 @@ def _things(
     if scene.guide is None:
         return drawings, letters
     glyphs: list[Glyph] = []
-    left: list[Element] = []
+    left = list(drawings)
     for item in drawings:
-        image = scene.analysis.rgb[item.bounds.slices]
-        pieces = glyphs_of(item.alpha > _INKED, image, item.bounds)
-        if scene.guide.is_written(item) and are_letter_like(pieces):
-            glyphs += pieces
-        else:
-            left.append(item)
+        if scene.guide.is_written(item):
+            image = scene.analysis.rgb[item.bounds.slices]
+            pieces = glyphs_of(item.alpha > _INKED, image, item.bounds)
+            if are_letter_like(pieces):
+                glyphs += pieces
+                left.remove(item)
     if not glyphs:
         return drawings, letters
     lines = [line for item in letters for line in item.lines] + rows_of(glyphs)
