@@ -186,11 +186,12 @@ class Easel:
 
     def _shadow(self, silhouette: F32, x: int, y: int, of: str, sigma: float | None = None) -> None:
         rng = self.rng
-        sigma = sigma or self.unit * float(rng.uniform(0.5, 2.2))
-        alpha, margin = shapes.shadow_alpha(silhouette, sigma, float(rng.uniform(0.2, 0.6)))
+        sigma = sigma or self.unit * float(rng.uniform(*shapes.SHADOW_BLURS))
+        opacity = float(rng.uniform(*shapes.SHADOW_OPACITIES))
+        alpha, margin = shapes.shadow_alpha(silhouette, sigma, opacity)
         tint = np.float32(rng.uniform(0, 0.15, 3)) if self.chance(0.3) else np.zeros(3, np.float32)
         rgba = to_u8(np.dstack([np.broadcast_to(tint, (*alpha.shape, 3)), alpha]))
-        dx, dy = (int(v) for v in np.rint(rng.uniform((-0.5, 0.3), (1.5, 1.8)) * sigma))
+        dx, dy = shapes.shadow_offset(sigma, rng)
         x, y = x - margin + dx, y - margin + dy
         if self._difference(rgba, x, y) >= _MIN_DIFFERENCE:  # black on black is no layer
             self.put(f"shadow of {of}", Role.SHADOW, rgba, x, y)

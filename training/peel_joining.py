@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +49,15 @@ def main() -> None:
     report("loose pairs", [row for one in seen for row in pairs(one)])
 
 
-def report(name: str, rows: list[tuple[Contact | Pair, bool]]) -> None:
+class Described(Protocol):
+    """What is told from others by its features."""
+
+    def features(self) -> tuple[float, ...]: ...
+
+
+def report(name: str, rows: Sequence[tuple[Described, bool]]) -> None:
     """Fit and print."""
-    features = np.array([pair.features() for pair, _ in rows])
+    features = np.array([item.features() for item, _ in rows])
     alike = np.array([label for _, label in rows], np.float64)
     weights = fitted(features, alike)
     told = (features @ weights > 0) == (alike > 0.5)

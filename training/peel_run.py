@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from layerstudio.models.checkpoints import load_strict, read_state
-from layerstudio.models.peel_network import PeelNetwork
+from layerstudio.models.peel_network import PeelNetwork, PeelSize
 from training.assets import assets_of
 from training.loop import Loop, Pace
 from training.peel_data import Examples
@@ -94,9 +94,7 @@ class Run:
         torch.manual_seed(settings.seed)
         device = torch.device(settings.device)
         layout = torch.channels_last
-        network = PeelNetwork()
-        if settings.start:
-            _begin(network, Path(settings.start))
+        network = _begun(Path(settings.start)) if settings.start else PeelNetwork()
         network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
         pace = Pace(
             steps=settings.steps,
@@ -126,12 +124,14 @@ class Run:
         return self.loop.train()
 
 
-def _begin(network: PeelNetwork, path: Path) -> None:
-    """Take over weights; outputs that their network has not begin at 0."""
-    state = dict(read_state(path))
+def _begun(path: Path) -> PeelNetwork:
+    """A network with the weights in a file; outputs that their network has not begin at 0."""
+    state = read_state(path)
+    network = PeelNetwork(PeelSize.of({name: tuple(v.shape) for name, v in state.items()}))
     for name, own in network.state_dict().items():
         if name.startswith("head.") and name in state and len(state[name]) < len(own):
             whole = torch.zeros_like(own)
             whole[: len(state[name])] = state[name]
             state[name] = whole
     load_strict(network, state, "peel")
+    return network

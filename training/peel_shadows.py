@@ -28,7 +28,7 @@ from layerstudio.pipelines.peel.network import read
 from training.assets import assets_of
 from training.designs import make_design
 from training.peel import EMBEDDED
-from training.peel_joining import fitted
+from training.peel_joining import report
 
 _FIRST = 70_000  # seed of the first design
 _LEAST = 600  # pixels of what may throw a shadow
@@ -43,14 +43,7 @@ def main() -> None:
     rows = [
         row for seed in range(options.designs) for row in samples(_FIRST + seed, options.assets)
     ]
-    features = np.array([darkening.features() for darkening, _ in rows])
-    thrown = np.array([shadow for _, shadow in rows], np.float64)
-    weights = fitted(features, thrown)
-    believed = features @ weights > 0
-    print(f"{len(rows)} things, {int(thrown.sum())} of them with a shadow")
-    print("weights", np.round(weights, 2).tolist())
-    for name, which in (("with one", thrown > 0.5), ("without", thrown < 0.5)):
-        print(f"{name}: {believed[which].mean():.3f} believed to throw one")
+    report("things that may throw a shadow", rows)
 
 
 def samples(seed: int, assets: str) -> Iterator[tuple[Darkening, bool]]:

@@ -99,10 +99,10 @@ def _beside(other: Bounds, pixels: U8, rng: np.random.Generator) -> Bounds:
 
 
 def _shadow(pixels: U8, bounds: Bounds, extent: Extent, rng: np.random.Generator) -> Layer:
-    sigma = min(extent) / 100 * float(rng.uniform(0.5, 2.2))
-    opacity = float(rng.uniform(0.2, 0.6))
+    sigma = min(extent) / 100 * float(rng.uniform(*shapes.SHADOW_BLURS))
+    opacity = float(rng.uniform(*shapes.SHADOW_OPACITIES))
     alpha, margin = shapes.shadow_alpha(to_float(pixels[..., 3]), sigma, opacity)
-    dx, dy = (int(v) for v in np.rint(rng.uniform((-0.5, 0.3), (1.5, 1.8)) * sigma))
+    dx, dy = shapes.shadow_offset(sigma, rng)
     height, width = alpha.shape
     own = np.zeros((height, width, 4), np.uint8)
     own[..., 3] = to_u8(alpha)

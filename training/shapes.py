@@ -11,6 +11,8 @@ from layerstudio.color import F32
 
 Kind = Literal["rectangle", "rounded", "ellipse", "pill", "ribbon", "polygon"]
 
+SHADOW_BLURS = (0.5, 2.2)  # hundredths of the shorter side
+SHADOW_OPACITIES = (0.2, 0.6)
 _OVERSAMPLING = 8  # 64 levels of coverage, below what 8 bits of a thin edge show
 
 
@@ -48,6 +50,12 @@ def shadow_alpha(silhouette: F32, sigma: float, strength: float) -> tuple[F32, i
     padded = np.pad(silhouette, margin)
     blurred = cv2.GaussianBlur(padded, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
     return blurred * np.float32(strength), margin
+
+
+def shadow_offset(sigma: float, rng: np.random.Generator) -> tuple[int, int]:
+    """Pixels across and down by which light from above moves a shadow of such a blur."""
+    dx, dy = np.rint(rng.uniform((-0.5, 0.3), (1.5, 1.8)) * sigma)
+    return int(dx), int(dy)
 
 
 def _grid(width: float, height: float) -> tuple[F32, F32]:

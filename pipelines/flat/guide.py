@@ -9,27 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
-from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.analysis import Analysis
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.lettering import Lettering
+from layerstudio.pipelines.flat.panel_found import PanelGuide
 from layerstudio.pipelines.flat.photograph import Plate
 
 
-class Guide(Protocol):
+class Guide(PanelGuide, Protocol):
     """Answers to what the rules of ``flat`` get wrong; edges and colours stay with its solvers."""
 
     def is_photograph(self, analysis: Analysis, backdrop: F32) -> bool:
         """Whether ``backdrop`` (h, w, 3), a fill found for the background, hides a photograph."""
-        ...
-
-    def is_panel(self, bounds: Bounds, region: NDArray[np.bool_]) -> bool | None:
-        """Whether the ``region`` (h, w) within ``bounds`` is the fill of a panel; None if the rules
-        are to tell."""
-        ...
-
-    def shaded(self, soft: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Of what looks like shadow, ``soft`` (h, w), what is no translucent panel."""
         ...
 
     def plate(self, analysis: Analysis) -> Plate:

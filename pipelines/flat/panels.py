@@ -55,14 +55,15 @@ def find_panels(
     analysis: Analysis,
     backdrop: F32,
     guide: PanelGuide | None = None,
-    guessed: NDArray[np.bool_] | None = None,
+    *,
+    guessed: bool = False,
 ) -> tuple[list[Element], NDArray[np.bool_]]:
     """Panels and their shadows bottom to top, and where their edges run, (h, w) bool.
 
-    ``backdrop`` (h, w, 3) gets them laid on it, in place; where it is ``guessed`` (h, w), what is
-    darker is no shadow. ``guide`` is asked first what a panel is.
+    ``backdrop`` (h, w, 3) gets them laid on it, in place; if it is ``guessed``, what is darker is a
+    shadow only on panels. ``guide`` is asked first what a panel is.
     """
-    guessed = np.zeros(analysis.extent.shape, bool) if guessed is None else guessed.copy()
+    unknown = np.full(analysis.extent.shape, guessed)
     elements: list[Element] = []
     edges = np.zeros(analysis.extent.shape, bool)
     used: set[int] = set()
@@ -70,7 +71,7 @@ def find_panels(
         soft = soft_darkness(analysis, backdrop)
         if guide is not None:
             soft = guide.shaded(soft)
-        soft &= ~guessed
+        soft &= ~unknown
         found = _round(analysis, backdrop, soft, used, guide)
         if not found:
             break
@@ -81,7 +82,7 @@ def find_panels(
             for element in made:
                 lay_over(backdrop, element)
             elements += made
-            guessed[made[-1].bounds.slices] &= made[-1].alpha < _OPAQUE
+            unknown[made[-1].bounds.slices] &= made[-1].alpha < _OPAQUE
             near = np.minimum(np.abs(item.outer), np.abs(item.outline.distance)) <= _EDGE_BAND
             edges[item.outline.bounds.slices] |= near
     return elements, edges

@@ -96,8 +96,8 @@ def find_elements(
     step("background", 0.1)
     scene = _with_background(analysis, guide)
     step("panels", 0.2)
-    guessed = np.full(analysis.extent.shape, guide is not None and scene.plate is not None)
-    panels, scene.edges = find_panels(analysis, scene.backdrop, guide, guessed)
+    guessed = guide is not None and scene.plate is not None
+    panels, scene.edges = find_panels(analysis, scene.backdrop, guide, guessed=guessed)
     scene.elements += panels
     _lay_cast(scene, panels)
     _lay_grounds(scene)

@@ -26,6 +26,7 @@ from layerstudio.pipelines.flat.analysis import dilate
 from layerstudio.pipelines.flat.drop_shadow import DropShadow
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.flat.shadows import silhouette_in
+from layerstudio.pipelines.peel.odds import log_odds
 from layerstudio.pipelines.peel.reading import Mask
 
 # Of ``Darkening.features``: above 0 there is a shadow. By training/peel_shadows.py.
@@ -70,7 +71,7 @@ class Darkening:
 
     def belief(self) -> float:
         """Log odds that it is one."""
-        return sum(weight * value for weight, value in zip(_WEIGHTS, self.features(), strict=True))
+        return log_odds(_WEIGHTS, self.features())
 
 
 def believed_shadows(

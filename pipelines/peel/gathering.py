@@ -13,6 +13,7 @@ import numpy as np
 from layerstudio.color import F32
 from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.peel.odds import log_odds
 from layerstudio.pipelines.peel.reading import Mask, Reading
 
 # Of ``Pair.features``: above 0 both are one drawing. By training/peel_joining.py.
@@ -63,7 +64,7 @@ class Pair:
 
     def likeness(self) -> float:
         """Log odds that both are one drawing."""
-        return sum(weight * value for weight, value in zip(_WEIGHTS, self.features(), strict=True))
+        return log_odds(_WEIGHTS, self.features())
 
     @property
     def is_near(self) -> bool:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerstudio.pipelines.peel.odds import log_odds
 from layerstudio.pipelines.peel.reading import Mask, Sight
 
 Points = NDArray[np.intp]
@@ -52,7 +53,7 @@ class Contact:
 
     def doubt(self) -> float:
         """Log odds that it parts two drawings."""
-        return sum(weight * value for weight, value in zip(_WEIGHTS, self.features(), strict=True))
+        return log_odds(_WEIGHTS, self.features())
 
 
 def joined(labels: NDArray[np.int32], body: Mask, sight: Sight, canvas: int) -> NDArray[np.int32]:

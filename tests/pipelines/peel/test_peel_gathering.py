@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from drawn_photographs import reading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,6 @@ from layerstudio.document import Role
 from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.peel.gathering import gap_between, gathered
-from layerstudio.pipelines.peel.reading import Reading
 
 SHAPE = (240, 331)
 PLACES = np.indices(SHAPE, np.float32)[::-1]
@@ -31,8 +31,7 @@ def reading_of(*drawings):
             own[part.bounds.slices] = True
         for way, place in zip(away, PLACES, strict=True):
             way[own] = place[own].mean() - place[own]
-    none = np.zeros(SHAPE, np.float32)
-    return Reading(none, none, none, none + 1, none, none, none, none, away)
+    return reading(SHAPE, drawing=np.ones(SHAPE, np.float32), away=away)
 
 
 @settings(max_examples=30, deadline=None)

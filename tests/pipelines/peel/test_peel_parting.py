@@ -5,13 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from drawn_photographs import reading
 
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.analysis import analyse
 from layerstudio.pipelines.flat.element import Element
 from layerstudio.pipelines.peel.parting import parted
-from layerstudio.pipelines.peel.reading import Reading
 from layerstudio.pipelines.peel.stacking import raised, stacked
 
 SHAPE = (181, 263)
@@ -30,9 +30,8 @@ def plain(value):
 
 def reading_of(border, upper):
     quarter = plain(0.25)
-    return Reading(quarter, quarter, quarter, quarter, plain(0), plain(0),
-                   border.astype(np.float32), upper.astype(np.float32),
-                   np.zeros((2, *SHAPE), np.float32))  # fmt: skip
+    kinds = dict.fromkeys(("background", "shape", "text", "drawing"), quarter)
+    return reading(SHAPE, **kinds, border=border.astype(np.float32), upper=upper.astype(np.float32))
 
 
 def element_of(mask, colours, role=Role.OBJECT, shape="drawing"):

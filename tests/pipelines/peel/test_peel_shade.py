@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from drawn_photographs import reading
 
 from layerstudio.document import Role
 from layerstudio.geometry import Bounds, Extent
@@ -12,7 +13,6 @@ from layerstudio.pipelines.flat.analysis import analyse, dilate, residual
 from layerstudio.pipelines.flat.drop_shadow import DropShadow
 from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.shadows import soft_darkness
-from layerstudio.pipelines.peel.reading import Reading
 from layerstudio.pipelines.peel.shade import cast_shadows, guided_soft
 
 SHAPE = (211, 283)
@@ -47,11 +47,8 @@ def scene(tints):
 def reading_of(drawn, shadow):
     """What a network would say that is right up to a few pixels."""
     drawing = cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), 2)
-    none = np.zeros(SHAPE, np.float32)
     dark = np.maximum.reduce(shadow) * (drawing < 0.5)
-    dark = dark.astype(np.float32)
-    away = np.zeros((2, *SHAPE), np.float32)
-    return Reading(1 - drawing, none, none, drawing, none, dark, none, none, away)
+    return reading(SHAPE, background=1 - drawing, drawing=drawing, shadow=dark.astype(np.float32))
 
 
 def taken_apart(tints):
