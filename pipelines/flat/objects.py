@@ -37,13 +37,23 @@ def find_drawings(analysis: Analysis, backdrop: F32, mask: NDArray[np.bool_]) ->
 def in_reading_order(elements: Sequence[Element]) -> list[Element]:
     """Row by row from the top, each from the left: things that do not touch have no other order,
     and this is the one in which people put them down and look for them."""
-    rows: list[list[Element]] = []
-    for element in sorted(elements, key=lambda item: (item.bounds.y, item.bounds.x)):
-        if rows and _beside(rows[-1][0].bounds, element.bounds):
-            rows[-1].append(element)
+    ranks = reading_ranks([element.bounds for element in elements])
+    return [elements[number] for number in np.argsort(ranks, kind="stable")]
+
+
+def reading_ranks(boxes: Sequence[Bounds]) -> list[int]:
+    """The place of each box in reading order, from 0."""
+    rows: list[list[int]] = []
+    for number in sorted(range(len(boxes)), key=lambda n: (boxes[n].y, boxes[n].x)):
+        if rows and _beside(boxes[rows[-1][0]], boxes[number]):
+            rows[-1].append(number)
         else:
-            rows.append([element])
-    return [item for row in rows for item in sorted(row, key=lambda item: item.bounds.x)]
+            rows.append([number])
+    order = [number for row in rows for number in sorted(row, key=lambda n: boxes[n].x)]
+    ranks = [0] * len(boxes)
+    for rank, number in enumerate(order):
+        ranks[number] = rank
+    return ranks
 
 
 def _beside(one: Bounds, other: Bounds) -> bool:

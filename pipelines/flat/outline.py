@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from layerstudio.color import F32
 from layerstudio.geometry import Bounds, Extent
 
+FREE = ("shape", "polygon")  # outlines that follow the region, hidden parts and all
+
 _CORNER_GAP = 1.0 - np.sqrt(0.5)  # of the radius, along the diagonal of a rounded corner
 
 _POLYGON_SLACK = 1.6  # pixels between an outline and the polygon that stands for it

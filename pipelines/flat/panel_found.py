@@ -12,6 +12,8 @@ from layerstudio.color import F32
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.outline import Outline
 
+_SLACK = 0.01  # of the canvas's shorter side: a strip that ends so near its edge reaches it
+
 
 class PanelGuide(Protocol):
     """Who knows better than the rules what a panel is."""
@@ -54,8 +56,7 @@ class Found:
             return False
         box = Bounds.of_mask(self.outline.distance < 0)
         box = box.moved(self.outline.bounds.x, self.outline.bounds.y)
-        wide = box.x <= 1 and box.right >= extent.width - 1
-        tall = box.y <= 1 and box.bottom >= extent.height - 1
-        at_side = box.x <= 1 or box.right >= extent.width - 1
-        at_end = box.y <= 1 or box.bottom >= extent.height - 1
-        return (wide and at_end) or (tall and at_side)
+        slack = max(1, round(_SLACK * min(extent)))
+        left, right = box.x <= slack, box.right >= extent.width - slack
+        top, bottom = box.y <= slack, box.bottom >= extent.height - slack
+        return (left and right and (top or bottom)) or (top and bottom and (left or right))

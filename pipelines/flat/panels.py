@@ -7,6 +7,8 @@ since the outline and the fill are known as formulas: the hidden part is complet
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +17,9 @@ from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.analysis import Analysis, erode, find_regions, residual
 from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.glyphs import glyphs_of
-from layerstudio.pipelines.flat.outline import Outline, candidates
+from layerstudio.pipelines.flat.outline import FREE, Outline, candidates
 from layerstudio.pipelines.flat.panel_found import Found, PanelGuide
+from layerstudio.pipelines.flat.panel_order import bottom_up
 from layerstudio.pipelines.flat.panel_paint import paint_panel
 from layerstudio.pipelines.flat.shadows import shadow_of, soft_darkness
 from layerstudio.pipelines.flat.text import find_lines
@@ -38,17 +41,18 @@ _MAX_HOLE = 0.03  # of the outline's area: a larger hole with backdrop in it is 
 _MIN_SUPPORT = 0.45  # of the outline's length: region inside, backdrop outside
 _MIN_FREE_SUPPORT = 0.8  # the same for outlines that follow the region
 _MIN_FILL = 0.3  # of the outline's area that shows the fill
+_MIN_CLEAR = 0.12  # of the ring around an outline that no other panel hides
 _MIN_VEILED = 0.01  # of a panel's area: a part that may show what the panel veils
 _MAX_LETTER_HEIGHT = 0.75  # of a small panel's height, for the line of text on it
 _MIN_LETTER_FILL = 0.25  # of its box, for letters whose gaps antialiasing has closed
 _MIN_TEXT = 0.8  # of what a small round panel carries
 _MAX_BORDER = 14  # pixels
+_ONE_COLOUR = 8.0  # levels of a border's pixels from their median, in the middle
 _OPAQUE = 0.98
 _EDGE_BAND = 3.0  # pixels around an outline where what is left over is the edge's own
 
 _STRICT = ("rectangle", "rounded rectangle", "pill", "polygon")
 _ROUND = ("circle", "ellipse")
-_FREE = ("shape", "polygon")  # outlines that follow the region, hidden parts and all
 
 
 def find_panels(
@@ -75,7 +79,7 @@ def find_panels(
         found = _round(analysis, backdrop, soft, used, guide)
         if not found:
             break
-        for item in _bottom_up(found, analysis, backdrop):
+        for item in bottom_up(found, analysis, backdrop):
             made = _with_shadow(analysis, backdrop, soft, item)
             if not made:
                 continue
@@ -148,84 +152,128 @@ def _round(
 ) -> list[Found]:
     off = residual(analysis.rgb, backdrop)
     seen = (off <= analysis.tolerance) | soft
+    fills = _fills(analysis, seen, used, guide)
+    panels = [fill.label for fill in fills if fill.told and not fill.is_thin]
+    hiding = np.isin(analysis.regions.labels, panels)
+    found = []
+    for fill in fills:
+        item = _panel_of(analysis, fill, seen[fill.bounds.slices], hiding[fill.bounds.slices])
+        if item is not None:
+            found.append(item)
+            used.add(fill.label)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Fill:
+    """A region (h, w) within ``bounds`` that may be a panel's fill; a guide may have ``told``."""
+
+    label: int
+    bounds: Bounds
+    region: NDArray[np.bool_]
+    told: bool | None
+
+    @property
+    def is_thin(self) -> bool:
+        """As the border of a panel is."""
+        return not erode(self.region, _MIN_SIDE // 2).any()
+
+
+def _fills(
+    analysis: Analysis, seen: NDArray[np.bool_], used: set[int], guide: PanelGuide | None
+) -> list[_Fill]:
+    """Large regions that are neither backdrop nor ``used``."""
     regions = analysis.regions
     least = max(200, int(_MIN_SHARE * _MIN_FILL * analysis.extent.pixel_count))
     found = []
-    for label in np.flatnonzero(regions.areas >= least):
-        if label != 0 and int(label) not in used:
-            item = _panel_at(analysis, int(label), seen, guide)
-            if item is not None:
-                found.append(item)
-                used.add(int(label))
+    for label in map(int, np.flatnonzero(regions.areas >= least)):
+        box = regions.bounds(label)
+        if label == 0 or label in used or min(box.width, box.height) < _MIN_SIDE:
+            continue
+        bounds = box.padded(_PAD).clamped(analysis.extent)
+        region = regions.mask(label, bounds).copy()
+        # Steps are measured to the right and downwards, so that a region lacks its own last pixels
+        # there.
+        region[:, 1:] |= region[:, :-1]
+        region[1:] |= region[:-1]
+        if np.count_nonzero(region & seen[bounds.slices]) <= 0.5 * np.count_nonzero(region):
+            told = None if guide is None else guide.is_panel(bounds, region)
+            found.append(_Fill(label, bounds, region, told))
     return found
 
 
-def _panel_at(
-    analysis: Analysis, label: int, seen: NDArray[np.bool_], guide: PanelGuide | None
+def _panel_of(
+    analysis: Analysis, fill: _Fill, seen: NDArray[np.bool_], hiding: NDArray[np.bool_]
 ) -> Found | None:
-    """The panel whose fill is this region, if the region has an outline on the backdrop."""
-    box = analysis.regions.bounds(label)
-    if box.width < _MIN_SIDE or box.height < _MIN_SIDE:
-        return None
-    bounds = box.padded(_PAD).clamped(analysis.extent)
-    region = analysis.regions.mask(label, bounds).copy()
-    # Steps are measured to the right and downwards, so that a region lacks its own last pixels
-    # there.
-    region[:, 1:] |= region[:, :-1]
-    region[1:] |= region[:-1]
-    backdrop_seen = seen[bounds.slices]
-    if np.count_nonzero(region & backdrop_seen) > 0.5 * np.count_nonzero(region):
-        return None
-    told = None if guide is None else guide.is_panel(bounds, region)
-    found = _best_panel(analysis, label, region, bounds, backdrop_seen, told, bordered=True)
-    if found is None and told:
+    """The panel with this fill, if it has an outline on the backdrop; ``seen`` (h, w) is backdrop,
+    ``hiding`` fills of panels."""
+    found = _best_panel(analysis, fill, seen, hiding, bordered=True)
+    if fill.told and (found is None or not _has_one_colour(analysis, found, hiding)):
         # A photograph is not known right beside a panel, which looks like a border there.
-        found = _best_panel(analysis, label, region, bounds, backdrop_seen, told, bordered=False)
+        return _best_panel(analysis, fill, seen, hiding, bordered=False) or found
     return found
+
+
+def _has_one_colour(analysis: Analysis, item: Found, hiding: NDArray[np.bool_]) -> bool:
+    """Whether the border of a panel has, if there is one, where no other panel is ``hiding`` it."""
+    band = (item.outline.distance > 1) & (item.outer < -1) & ~hiding
+    colours = analysis.rgb[item.outline.bounds.slices][band].astype(np.float32)
+    if len(colours) == 0:
+        return item.border == 0
+    off = np.abs(colours - np.median(colours, axis=0)).max(axis=1)
+    return float(np.median(off)) <= _ONE_COLOUR + analysis.tolerance
 
 
 def _best_panel(
     analysis: Analysis,
-    label: int,
-    region: NDArray[np.bool_],
-    bounds: Bounds,
-    backdrop_seen: NDArray[np.bool_],
-    told: bool | None,
+    fill: _Fill,
+    seen: NDArray[np.bool_],
+    hiding: NDArray[np.bool_],
     *,
     bordered: bool,
 ) -> Found | None:
     """The outline with the least error, with the border around it or without."""
     best: Found | None = None
-    best_error = _MAX_TOLD_ERROR if told else _MAX_ERROR
-    for outline in candidates(region, bounds, analysis.extent):
-        if outline.shape in _FREE and best is not None:
+    best_error = _MAX_TOLD_ERROR if fill.told else _MAX_ERROR
+    for outline in candidates(fill.region, fill.bounds, analysis.extent):
+        if outline.shape in FREE and best is not None:
             break  # a simple outline is completed where it is hidden, a free one is not
-        border = _border(outline, region, backdrop_seen)
+        border = _border(outline, fill.region, seen, hiding)
         if border is None:
             continue
-        item = Found(label, outline, region, border if bordered else 0.0, bool(told))
-        error = _error(item, backdrop_seen)
-        if error < best_error and _is_worth_it(analysis, item, told):
+        item = Found(fill.label, outline, fill.region, border if bordered else 0.0, bool(fill.told))
+        error = _error(item, seen)
+        if error < best_error and _is_worth_it(analysis, item, fill.told):
             best, best_error = item, error
     return best
 
 
-def _border(outline: Outline, region: NDArray[np.bool_], seen: NDArray[np.bool_]) -> float | None:
+def _border(
+    outline: Outline,
+    region: NDArray[np.bool_],
+    seen: NDArray[np.bool_],
+    hiding: NDArray[np.bool_],
+) -> float | None:
     """Thickness of the border between the fill and the backdrop; None without enough support.
 
     Going outwards from the outline, the backdrop must come into sight along most of its length,
-    at one distance. Support asks for fill just inside and for backdrop just outside.
+    at one distance. Support asks for fill just inside and for backdrop just outside, where no other
+    panel hides both.
     """
-    least = _MIN_SUPPORT if outline.shape not in _FREE else _MIN_FREE_SUPPORT
+    least = _MIN_SUPPORT if outline.shape not in FREE else _MIN_FREE_SUPPORT
     just_inside = (outline.distance < -1.0) & (outline.distance > -3.0)
     count = np.count_nonzero(just_inside)
     if count == 0 or np.count_nonzero(region & just_inside) < least * count:
         return None
     near = (outline.distance > 0) & (outline.distance < _MAX_BORDER + 4)
+    whole = np.count_nonzero(near)
+    if whole == 0:
+        return 0.0  # the panel fills the canvas
+    clear = near & (~hiding | region)
+    if outline.shape not in FREE and np.count_nonzero(clear) >= _MIN_CLEAR * whole:
+        near = clear
     ring = outline.distance[near].astype(np.int32)
     length = np.bincount(ring, minlength=_MAX_BORDER + 4)
-    if length.sum() == 0:
-        return 0.0  # the panel fills the canvas
     bare = np.bincount(ring, weights=seen[near], minlength=_MAX_BORDER + 4)
     share = bare / np.maximum(length, 1)
     for distance in range(1, _MAX_BORDER + 2):
@@ -269,7 +317,7 @@ def _is_worth_it(analysis: Analysis, item: Found, told: bool | None) -> bool:
     shape = item.outline.shape
     carried = (item.outline.distance < -3) & ~item.region
     if np.count_nonzero(carried) <= max(12, 0.004 * area):
-        return shape not in _FREE and area >= _MIN_BARE_SHARE * total
+        return shape not in FREE and area >= _MIN_BARE_SHARE * total
     if item.is_cut_off(analysis.extent):
         return True  # by the canvas, as decorations are and drawings are not
     if shape not in _STRICT and area < _MIN_FREE_SHARE * total:
@@ -324,73 +372,3 @@ def _looks_lettered(item: Found, carried: NDArray[np.bool_]) -> bool:
     solid = erode(carried, max(1, round(0.2 * box.height)))
     thin = np.count_nonzero(solid) <= 0.05 * np.count_nonzero(carried)
     return bool(dense and thin) and box.width >= 1.15 * box.height
-
-
-def _bottom_up(found: list[Found], analysis: Analysis, backdrop: F32) -> list[Found]:
-    """Order of one round: a panel that shows its fill where two overlap lies above.
-
-    Where neither does, a veil lies above what it veils, then below what the canvas cuts off, then
-    the larger.
-    """
-    placed: list[Found] = []
-    extent = analysis.extent
-    for item in sorted(found, key=lambda item: (not item.is_cut_off(extent), -item.area)):
-        index = len(placed)
-        for at, other in enumerate(placed):
-            if _hides(other, item) or _veils(other, item, analysis, backdrop):
-                index = min(index, at)
-        placed.insert(index, item)
-    return placed
-
-
-def _veils(upper: Found, lower: Found, analysis: Analysis, backdrop: F32) -> bool:
-    """Whether a third colour in the overlap is ``lower`` seen through ``upper``.
-
-    With P over B and X over D, a veil gives ``X - P = (1 - a) (D - B)``; the other way round the
-    equation is another, and the one that fits better decides.
-    """
-    common = upper.outline.bounds.intersection(lower.outline.bounds)
-    if common.is_empty:
-        return False
-    up = common.relative_to(upper.outline.bounds).slices
-    low = common.relative_to(lower.outline.bounds).slices
-    both = upper.outline.inside(2)[up] & lower.outline.inside(2)[low]
-    third = both & ~upper.region[up] & ~lower.region[low]
-    if np.count_nonzero(third) < max(30, 0.6 * np.count_nonzero(both)):
-        return False
-    seen = np.median(analysis.rgb[common.slices][third], axis=0)
-    ground = np.median(backdrop[common.slices][third], axis=0)
-    fills = [
-        np.median(analysis.rgb[item.outline.bounds.slices][erode(item.region, 1)], axis=0)
-        for item in (upper, lower)
-    ]
-    above = _veil_misfit(seen, fills[0], fills[1], ground)
-    below = _veil_misfit(seen, fills[1], fills[0], ground)
-    return above <= analysis.tolerance + 2.0 and above < below
-
-
-def _veil_misfit(
-    seen: NDArray[np.floating],
-    veil: NDArray[np.floating],
-    veiled: NDArray[np.floating],
-    ground: NDArray[np.floating],
-) -> float:
-    """Levels by which a colour misses being ``veiled`` through the veil; infinite for no veil."""
-    change = veiled - ground
-    power = float(change @ change)
-    left = float(change @ (seen - veil)) / power if power > 1.0 else 0.0
-    if not 0.03 < left < 0.85:
-        return float("inf")
-    return float(np.abs(seen - veil - left * change).max())
-
-
-def _hides(upper: Found, lower: Found) -> bool:
-    """Whether ``upper``'s fill shows inside ``lower``'s outline, more than the other way round."""
-    common = upper.outline.bounds.intersection(lower.outline.bounds)
-    if common.is_empty:
-        return False
-    up = common.relative_to(upper.outline.bounds).slices
-    low = common.relative_to(lower.outline.bounds).slices
-    both = upper.outline.inside(2)[up] & lower.outline.inside(2)[low]
-    shown = np.count_nonzero(both & upper.region[up])
-    return bool(shown > np.count_nonzero(both & lower.region[low]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -30,7 +30,8 @@ _MAX_BLUR = 4.0  # pixels
 class Plate:
     """``bare`` (h, w, 3) is the photograph without veils, interpolated where ``drawn`` (h, w)
     things and their rims hide it; ``backdrop`` the same under its veils and shadows; ``lines`` are
-    the text found on it. ``shadows`` lie beneath panels, ``cast`` are those on top of them."""
+    the text found on it. ``shadows`` lie beneath panels, ``cast`` are those on top of them, thrown
+    by ``casters``."""
 
     bare: F32
     backdrop: F32
@@ -39,10 +40,19 @@ class Plate:
     lines: tuple[Line, ...]
     shadows: tuple[Element, ...] = ()
     cast: tuple[Element, ...] = ()
+    casters: tuple[Element, ...] = ()
 
     @property
     def translucent(self) -> tuple[Element, ...]:
         return (*self.veils, *self.shadows, *self.cast)
+
+    def unshaded(self, shadow: Element) -> Plate:
+        """Where one of ``cast`` is none: what is darker there is the photograph itself."""
+        at = next(n for n, one in enumerate(self.cast) if one is shadow)
+        bare = self.bare.copy()
+        lay_over(bare, shadow)
+        cast, casters = ((*all_[:at], *all_[at + 1 :]) for all_ in (self.cast, self.casters))
+        return replace(self, bare=bare, cast=cast, casters=casters)
 
 
 def find_plate(analysis: Analysis) -> Plate:
@@ -73,6 +83,7 @@ def plate_of(
     lines: Sequence[Line],
     shadows: Sequence[Element] = (),
     cast: Sequence[Element] = (),
+    casters: Sequence[Element] = (),
 ) -> Plate:
     """The plate of ``bare`` (h, w, 3), the photograph without ``veils``; shadows are taken off it,
     in place."""
@@ -82,7 +93,8 @@ def plate_of(
     backdrop = bare.copy()
     for layer in (*veils, *shadows, *cast):
         lay_over(backdrop, layer)
-    return Plate(bare, backdrop, drawn, tuple(veils), tuple(lines), tuple(shadows), tuple(cast))
+    thrown = tuple(shadows), tuple(cast), tuple(casters)
+    return Plate(bare, backdrop, drawn, tuple(veils), tuple(lines), *thrown)
 
 
 def completed(plate: Plate, rgb: U8, hole: NDArray[np.bool_], *, noise: float, seed: int) -> F32:

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
-from layerstudio.geometry import Extent
+from layerstudio.geometry import Bounds, Extent
 from layerstudio.ops.amodal import hidden_part
 from layerstudio.ops.fill_smooth import fill_smooth
 from layerstudio.ops.order_graph import Edge, far_to_near
 from layerstudio.pipelines.flat.analysis import Analysis, dilate, find_regions
 from layerstudio.pipelines.flat.element import Element
+from layerstudio.pipelines.flat.objects import reading_ranks
 from layerstudio.pipelines.peel.joining import contacts, joined
 from layerstudio.pipelines.peel.reading import Mask, Reading, Sight
 
@@ -23,6 +24,7 @@ _RADII = (40, 28, 20, 14, 10, 7, 5, 3, 1.5)  # pixels of a canvas of ``_SIDE_OF_
 _SIDE_OF_RADII = 640
 _EDGE = 4  # pixels around the edge of a panel
 _UNDERLAP = 4  # pixels that a drawing reaches beneath what hides it, at least
+_LATER = 0.1  # of a probability, for what is read later: people put it down later
 _SIDE = 4  # pixels beside a contact in which sides are looked at
 
 
@@ -92,7 +94,10 @@ def nearest_number(labels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def _order(labels: NDArray[np.int32], body: Mask, upper: F32) -> tuple[int, ...]:
-    """Numbers far to near, by which side of their contacts is the upper one."""
+    """Numbers far to near, by which side of their contacts is the upper one; where that is in doubt
+    or nothing touches, as they are read."""
+    boxes = [Bounds.of_mask(body & (labels == n)) for n in range(int(labels.max(initial=0)) + 1)]
+    ranks = reading_ranks(boxes)
     edges = []
     size = 2 * _SIDE + 1
     for (first, second), (rows, cols) in contacts(labels, body).items():
@@ -100,12 +105,10 @@ def _order(labels: NDArray[np.int32], body: Mask, upper: F32) -> tuple[int, ...]
         touch[rows, cols] = 1
         near = (cv2.dilate(touch, np.ones((size, size), np.uint8)) > 0) & body
         sides = [float(upper[near & (labels == label)].mean()) for label in (first, second)]
-        lead = sides[0] - sides[1]
+        lead = sides[0] - sides[1] + (_LATER if ranks[first] > ranks[second] else -_LATER)
         front, behind = (first, second) if lead >= 0 else (second, first)
         edges.append(Edge(front, behind, (abs(lead) + 1e-3) * len(rows)))
-    count = int(labels.max(initial=0)) + 1
-    lowest = [float(np.nonzero((labels == n).any(axis=1))[0][-1]) for n in range(count)]
-    return far_to_near(count, edges, lowest).order
+    return far_to_near(len(boxes), edges, ranks).order
 
 
 def _piece(drawing: Element, own: Mask, above: Mask) -> Element:

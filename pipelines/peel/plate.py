@@ -44,8 +44,8 @@ def guided_plate(analysis: Analysis, reading: Reading) -> Plate:
     for veil in veils:
         drawn[veil.bounds.slices] |= stands_out(analysis.rgb, veil, analysis.tolerance)
     bare = without(analysis.rgb, veils)
-    shadows, cast = _shadows(analysis, bare, reading, drawn)
-    return plate_of(bare, drawn, veils, lines, shadows, cast)
+    shadows, cast, casters = _shadows(analysis, bare, reading, drawn)
+    return plate_of(bare, drawn, veils, lines, shadows, cast, casters)
 
 
 def _drawn(analysis: Analysis, reading: Reading, found: Mask) -> Mask:
@@ -71,19 +71,23 @@ def _is_written(line: Line, reading: Reading) -> bool:
 
 def _shadows(
     analysis: Analysis, bare: F32, reading: Reading, drawn: Mask
-) -> tuple[list[Element], list[Element]]:
-    """Drop shadows on the photograph ``bare`` (h, w, 3): those of shapes, and those of drawings."""
+) -> tuple[list[Element], list[Element], list[Element]]:
+    """Drop shadows on the photograph ``bare`` (h, w, 3): those of shapes, those of drawings, and
+    these drawings."""
     shapes = _bodies(drawn & (reading.shape > _SEEN), Role.SHAPE)
     drawings = _bodies(drawn & (reading.drawing > _SEEN), Role.OBJECT)
     parts = [part for body in drawings for part in _parts(body, analysis, reading)]
     parts = gathered(parts, reading)
     found: tuple[list[Element], list[Element]] = ([], [])
+    casters: list[Element] = []
     for number, bounds, alpha in believed_shadows(bare, drawn, shapes + parts, reading.shadow):
         alpha[alpha < FAINTEST] = 0
         colour = np.zeros((*alpha.shape, 3), np.float32)
         shadow = Element(Role.SHADOW, bounds, alpha, colour, "shadow").cropped()
         found[number >= len(shapes)].append(shadow)
-    return found
+        if number >= len(shapes):
+            casters.append(parts[number - len(shapes)])
+    return *found, casters
 
 
 def _parts(body: Element, analysis: Analysis, reading: Reading) -> list[Element]:

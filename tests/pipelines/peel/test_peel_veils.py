@@ -61,9 +61,27 @@ def test_where_nothing_tells_the_opacity_it_is_a_usual_one():
     assert np.abs(bare - sky[0, 0]).max() < 12
 
 
+@pytest.mark.parametrize("opacity", [0.5, 0.75])
+def test_a_border_of_another_colour_does_not_hide_the_opacity(opacity):
+    pixels, seen = veiled(photograph(5, SHAPE), (LEFT,), opacity)
+    border = np.ones(LEFT.extent.shape, bool)
+    border[6:-6, 6:-6] = False
+    pixels[LEFT.slices][border] = (230, 235, 90)
+    (veil,) = veils_of(pixels, seen)
+    assert abs(float(veil.alpha.max()) - opacity) < 0.2
+    assert np.abs(np.array(veil.mean_colour()) - TINT).max() < 40
+
+
+def test_frayed_reading_makes_no_other_outline():
+    pixels, seen = veiled(photograph(5, SHAPE), (LEFT,), 0.6)
+    seen[LEFT.bottom - 16 : LEFT.bottom - 8, LEFT.x - 36 : LEFT.x] = 0.9
+    (veil,) = veils_of(pixels, seen)
+    assert veil.bounds.intersection(LEFT).area > 0.93 * max(veil.bounds.area, LEFT.area)
+
+
 def test_what_no_photograph_could_look_like_under_a_veil_is_none():
     pixels, seen = veiled(photograph(5, SHAPE), (LEFT,), 0.7)
     assert len(veils_of(pixels, seen)) == 1
     inner = Bounds(LEFT.x + 12, LEFT.y + 12, LEFT.width - 24, LEFT.height - 24)
-    pixels[inner.slices] = np.random.default_rng(0).integers(0, 20, (*inner.extent.shape, 3))
+    pixels[inner.slices] = 255 * np.random.default_rng(0).integers(0, 2, (*inner.extent.shape, 3))
     assert veils_of(pixels, seen) == []
