@@ -16,6 +16,7 @@ _HEIGHT_RATIO = 1.45  # a line without tall letters is lower: x-height against a
 _STROKE_RATIO = 1.35
 _LEADING = (0.95, 3.2)  # baseline distances in line heights (cap height is 0.7 of the font size)
 _LEADING_SPREAD = 0.18
+_LEADING_WOBBLE = 0.35  # of the leading, where both parts of a block are known
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,48 @@ def find_blocks(lines: Sequence[Line]) -> list[Block]:
             min(fitting, key=lambda block: _step(block[-1], line)).append(line)
         else:
             blocks.append([line])
-    return [Block(tuple(block), _alignment(block)) for block in blocks]
+    return [Block(tuple(block), _alignment(block)) for block in _rejoined(blocks)]
+
+
+def _rejoined(blocks: list[list[Line]]) -> list[list[Line]]:
+    """Blocks that one goes on below another. Lines of a script reach so far down here and there
+    that their baselines, and with these the leading, are only right on average."""
+    kept: list[list[Line]] = []
+    for block in blocks:
+        above = [other for other in kept if _goes_on(other, block)]
+        if above:
+            min(above, key=lambda other: _step(other[-1], block[0])).extend(block)
+        else:
+            kept.append(block)
+    return kept
+
+
+def _goes_on(upper: Sequence[Line], lower: Sequence[Line]) -> bool:
+    leadings = [leading for block in (upper, lower) if (leading := _leading(block))]
+    if not leadings:
+        return False
+    usual = float(np.mean(leadings))
+    if abs(_step(upper[-1], lower[0]) - usual) > _LEADING_WOBBLE * usual:
+        return False
+    means = [
+        np.mean([(line.height, line.stroke, *line.color) for line in block], axis=0)
+        for block in (upper, lower)
+    ]
+    (height, stroke), (other, width) = (mean[:2] for mean in means)
+    if max(height, other) > _HEIGHT_RATIO * min(height, other):
+        return False
+    if max(stroke, width) > _STROKE_RATIO * min(stroke, width):
+        return False
+    if np.abs(means[0][2:] - means[1][2:]).max() > _COLOR_REACH / 2:
+        return False
+    one, two = (Bounds.around(line.bounds for line in block) for block in (upper, lower))
+    middles = abs(one.x + one.right - two.x - two.right) / 2
+    return min(abs(one.x - two.x), middles, abs(one.right - two.right)) <= 0.45 * height
+
+
+def _leading(block: Sequence[Line]) -> float | None:
+    """Mean distance of baselines."""
+    return _step(block[0], block[-1]) / (len(block) - 1) if len(block) > 1 else None
 
 
 def _baseline_y(line: Line) -> float:

@@ -12,6 +12,7 @@ from layerstudio.color import F32
 from layerstudio.geometry import Bounds, Extent
 from layerstudio.pipelines.flat.outline import Outline
 
+_MOST_OF_SIDE = 0.7
 _SLACK = 0.01  # of the canvas's shorter side: a strip that ends so near its edge reaches it
 
 
@@ -48,8 +49,8 @@ class Found:
         return int(np.count_nonzero(self.outer < 0))
 
     def is_cut_off(self, extent: Extent) -> bool:
-        """Whether it is a disc that the canvas cuts, or a strip from one of its sides to the
-        other along a third."""
+        """Whether it is a disc that the canvas cuts, or a strip along most of a side, from a
+        corner on."""
         if self.outline.shape == "disc":
             return True
         if self.outline.shape != "rectangle":
@@ -59,4 +60,7 @@ class Found:
         slack = max(1, round(_SLACK * min(extent)))
         left, right = box.x <= slack, box.right >= extent.width - slack
         top, bottom = box.y <= slack, box.bottom >= extent.height - slack
-        return (left and right and (top or bottom)) or (top and bottom and (left or right))
+        # One that others hide at an end still lies along a side, from a corner on.
+        wide = (left or right) and box.width >= _MOST_OF_SIDE * extent.width
+        tall = (top or bottom) and box.height >= _MOST_OF_SIDE * extent.height
+        return (wide and (top or bottom)) or (tall and (left or right))

@@ -17,7 +17,8 @@ from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.analysis import Analysis, erode, find_regions, residual
 from layerstudio.pipelines.flat.element import Element, lay_over
 from layerstudio.pipelines.flat.glyphs import glyphs_of
-from layerstudio.pipelines.flat.outline import FREE, Outline, candidates
+from layerstudio.pipelines.flat.outline import FREE, candidates
+from layerstudio.pipelines.flat.panel_border import coloured_border, uncovered_border
 from layerstudio.pipelines.flat.panel_found import Found, PanelGuide
 from layerstudio.pipelines.flat.panel_order import bottom_up
 from layerstudio.pipelines.flat.panel_paint import paint_panel
@@ -38,16 +39,11 @@ _MIN_BARE_SHARE = 0.03  # of the canvas, for one that carries nothing
 _MAX_ERROR = 0.015  # of the outline's area: region outside it, or backdrop seen inside it
 _MAX_TOLD_ERROR = 0.03  # the same where a guide is sure of a panel
 _MAX_HOLE = 0.03  # of the outline's area: a larger hole with backdrop in it is a hole
-_MIN_SUPPORT = 0.45  # of the outline's length: region inside, backdrop outside
-_MIN_FREE_SUPPORT = 0.8  # the same for outlines that follow the region
 _MIN_FILL = 0.3  # of the outline's area that shows the fill
-_MIN_CLEAR = 0.12  # of the ring around an outline that no other panel hides
 _MIN_VEILED = 0.01  # of a panel's area: a part that may show what the panel veils
 _MAX_LETTER_HEIGHT = 0.75  # of a small panel's height, for the line of text on it
 _MIN_LETTER_FILL = 0.25  # of its box, for letters whose gaps antialiasing has closed
 _MIN_TEXT = 0.8  # of what a small round panel carries
-_MAX_BORDER = 14  # pixels
-_ONE_COLOUR = 8.0  # levels of a border's pixels from their median, in the middle
 _OPAQUE = 0.98
 _EDGE_BAND = 3.0  # pixels around an outline where what is left over is the edge's own
 
@@ -208,20 +204,14 @@ def _panel_of(
     """The panel with this fill, if it has an outline on the backdrop; ``seen`` (h, w) is backdrop,
     ``hiding`` fills of panels."""
     found = _best_panel(analysis, fill, seen, hiding, bordered=True)
-    if fill.told and (found is None or not _has_one_colour(analysis, found, hiding)):
-        # A photograph is not known right beside a panel, which looks like a border there.
-        return _best_panel(analysis, fill, seen, hiding, bordered=False) or found
-    return found
-
-
-def _has_one_colour(analysis: Analysis, item: Found, hiding: NDArray[np.bool_]) -> bool:
-    """Whether the border of a panel has, if there is one, where no other panel is ``hiding`` it."""
-    band = (item.outline.distance > 1) & (item.outer < -1) & ~hiding
-    colours = analysis.rgb[item.outline.bounds.slices][band].astype(np.float32)
-    if len(colours) == 0:
-        return item.border == 0
-    off = np.abs(colours - np.median(colours, axis=0)).max(axis=1)
-    return float(np.median(off)) <= _ONE_COLOUR + analysis.tolerance
+    if not fill.told or (found is not None and found.border == 0):
+        return found
+    # A photograph is not known right beside a panel, which looks like a border there.
+    plain = _best_panel(analysis, fill, seen, hiding, bordered=False)
+    if plain is not None:
+        image, others = analysis.rgb[fill.bounds.slices], hiding & ~fill.region
+        plain.border = coloured_border(image, plain.outline, others, analysis.tolerance)
+    return plain or found
 
 
 def _best_panel(
@@ -238,7 +228,7 @@ def _best_panel(
     for outline in candidates(fill.region, fill.bounds, analysis.extent):
         if outline.shape in FREE and best is not None:
             break  # a simple outline is completed where it is hidden, a free one is not
-        border = _border(outline, fill.region, seen, hiding)
+        border = uncovered_border(outline, fill.region, seen, hiding)
         if border is None:
             continue
         item = Found(fill.label, outline, fill.region, border if bordered else 0.0, bool(fill.told))
@@ -246,41 +236,6 @@ def _best_panel(
         if error < best_error and _is_worth_it(analysis, item, fill.told):
             best, best_error = item, error
     return best
-
-
-def _border(
-    outline: Outline,
-    region: NDArray[np.bool_],
-    seen: NDArray[np.bool_],
-    hiding: NDArray[np.bool_],
-) -> float | None:
-    """Thickness of the border between the fill and the backdrop; None without enough support.
-
-    Going outwards from the outline, the backdrop must come into sight along most of its length,
-    at one distance. Support asks for fill just inside and for backdrop just outside, where no other
-    panel hides both.
-    """
-    least = _MIN_SUPPORT if outline.shape not in FREE else _MIN_FREE_SUPPORT
-    just_inside = (outline.distance < -1.0) & (outline.distance > -3.0)
-    count = np.count_nonzero(just_inside)
-    if count == 0 or np.count_nonzero(region & just_inside) < least * count:
-        return None
-    near = (outline.distance > 0) & (outline.distance < _MAX_BORDER + 4)
-    whole = np.count_nonzero(near)
-    if whole == 0:
-        return 0.0  # the panel fills the canvas
-    clear = near & (~hiding | region)
-    if outline.shape not in FREE and np.count_nonzero(clear) >= _MIN_CLEAR * whole:
-        near = clear
-    ring = outline.distance[near].astype(np.int32)
-    length = np.bincount(ring, minlength=_MAX_BORDER + 4)
-    bare = np.bincount(ring, weights=seen[near], minlength=_MAX_BORDER + 4)
-    share = bare / np.maximum(length, 1)
-    for distance in range(1, _MAX_BORDER + 2):
-        if min(share[distance], share[distance + 1]) >= least:
-            # An antialiased edge hides the backdrop for a pixel or two; a border for more.
-            return 0.0 if distance <= 2 else float(distance) - 0.5
-    return None
 
 
 def _error(item: Found, seen: NDArray[np.bool_]) -> float:

@@ -32,6 +32,7 @@ from layerstudio.pipelines.flat.grounds import find_grounds
 from layerstudio.pipelines.flat.guide import Guide
 from layerstudio.pipelines.flat.lettering import Lettering, blocks_to_lettering, find_lettering
 from layerstudio.pipelines.flat.objects import find_drawings
+from layerstudio.pipelines.flat.panel_shadows import Place, covered_by, place_of
 from layerstudio.pipelines.flat.panels import find_panels
 from layerstudio.pipelines.flat.photograph import Plate, completed, find_plate
 from layerstudio.pipelines.flat.rows import are_letter_like, rows_of
@@ -52,9 +53,6 @@ _COVERING = 0.98  # opacity, or share
 _INKED = 0.5  # opacity
 _RIM = 2  # pixels around letters that their edges colour
 _CLUTTERED = 0.5  # share of what surrounds letters that is not what they stand on
-_DARKENED = 0.03  # opacity of a shadow that is seen on a panel
-_EXPLAINED = 12.0  # levels from the backdrop, in shadow or not, up to which it is what shows
-_MIN_SEEN = 40  # pixels of a shadow or of a drawing that lies on a panel
 _SLIVER = 0.6  # share of a piece that lies in panel edges when it is nothing but edge
 
 
@@ -142,54 +140,25 @@ def _with_background(analysis: Analysis, guide: Guide | None) -> _Scene:
 
 
 def _lay_cast(scene: _Scene, panels: Sequence[Element]) -> None:
-    """Shadows that the backdrop of a photograph has already fall on its panels too.
-
-    Where these show no such darkness, they lie above the shadow, unless what throws it lies on
-    them: then it is none.
-    """
+    """Shadows that the backdrop of a photograph has already fall on its panels too, or lie beneath
+    them, or are none."""
     if scene.plate is None or not scene.plate.cast:
         return
     lowest = len(scene.elements) - len(panels)
-    on_panel = np.zeros(scene.analysis.extent.shape, np.float32)
-    for panel in panels:
-        if panel.role is not Role.SHADOW:
-            view = on_panel[panel.bounds.slices]
-            np.maximum(view, panel.alpha, out=view)
+    covered = covered_by(panels, scene.analysis.extent)
     for shadow, caster in zip(scene.plate.cast, scene.plate.casters, strict=True):
-        part = replace(shadow, alpha=shadow.alpha * on_panel[shadow.bounds.slices])
-        if _shows(scene, part, caster):
+        part = replace(shadow, alpha=shadow.alpha * covered[shadow.bounds.slices])
+        place = place_of(scene.analysis, scene.backdrop, part, caster, covered)
+        if place is Place.ON:
             lay_over(scene.backdrop, part)
             scene.elements.append(shadow)
             scene.cast.append(shadow)
-        elif not _lies_over(scene, caster, on_panel):
+        elif place is Place.BENEATH:
             scene.elements.insert(lowest, shadow)
             lowest += 1
         else:
             scene.plate = scene.plate.unshaded(shadow)
             scene.elements[0].colour = scene.plate.bare
-
-
-def _shows(scene: _Scene, shadow: Element, caster: Element) -> bool:
-    """Whether what shows of the backdrop is rather explained with a shadow than without; yes where
-    nothing tells."""
-    image = scene.analysis.rgb[shadow.bounds.slices].astype(np.float32)
-    bare = scene.backdrop[shadow.bounds.slices]
-    shaded = bare + (shadow.colour - bare) * shadow.alpha[..., None]
-    off, left = (np.abs(image - ground).max(axis=2) for ground in (bare, shaded))
-    clear = (shadow.alpha > _DARKENED) & (np.minimum(off, left) < _EXPLAINED)
-    common = caster.bounds.intersection(shadow.bounds)
-    hidden = dilate(caster.alpha > 0, _RIM)[common.relative_to(caster.bounds).slices]
-    clear[common.relative_to(shadow.bounds).slices] &= ~hidden
-    told = np.count_nonzero(clear)
-    return told < _MIN_SEEN or np.count_nonzero(left[clear] < off[clear]) > 0.5 * told
-
-
-def _lies_over(scene: _Scene, caster: Element, on_panel: F32) -> bool:
-    """Whether a part of what throws a shadow is seen on a panel."""
-    view = caster.bounds.slices
-    off = residual(scene.analysis.rgb[view], scene.backdrop[view])
-    seen = (caster.alpha > _INKED) & (on_panel[view] > _INKED) & (off > _EXPLAINED)
-    return np.count_nonzero(seen) >= _MIN_SEEN
 
 
 def _lay_grounds(scene: _Scene) -> None:

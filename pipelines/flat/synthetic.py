@@ -42,12 +42,15 @@ class Drawn:
     mask: NDArray[np.bool_]
 
 
-def find_drawn(analysis: Analysis) -> Drawn:
-    """The drawn regions of a picture whose background is a photograph."""
+def find_drawn(analysis: Analysis, asked: NDArray[np.bool_] | None = None) -> Drawn:
+    """The drawn regions of a picture whose background is a photograph; of those that are ``asked``
+    (n,) about, if that is given."""
     regions = analysis.regions
     drawn = np.zeros(len(regions.areas), bool)
     keep = np.flatnonzero(regions.areas >= _MIN_AREA)
     keep = keep[keep > 0]
+    if asked is not None:
+        keep = keep[asked[keep]]
     if keep.size == 0:
         return Drawn(drawn, np.zeros(analysis.extent.shape, bool))
     inside = regions.labels > 0

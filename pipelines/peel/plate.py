@@ -31,8 +31,7 @@ _LARGE = 64  # pixels of a region whose vote outweighs each of its pixels
 
 
 def guided_plate(analysis: Analysis, reading: Reading) -> Plate:
-    found = find_drawn(analysis).labels
-    drawn = without_specks(_drawn(analysis, reading, found))
+    drawn = without_specks(_drawn(analysis, reading))
     votes = mean_by_region(analysis, reading.drawn) > _SEEN
     votes[0] = False
     lines = tuple(
@@ -48,17 +47,18 @@ def guided_plate(analysis: Analysis, reading: Reading) -> Plate:
     return plate_of(bare, drawn, veils, lines, shadows, cast, casters)
 
 
-def _drawn(analysis: Analysis, reading: Reading, found: Mask) -> Mask:
+def _drawn(analysis: Analysis, reading: Reading) -> Mask:
     """Regions by the vote of their pixels, what lies between them pixel by pixel.
 
-    ``found`` (n,) are the regions that the rules take for drawn. With them a graded panel that the
-    network takes for a veil is one all the same; without them a veil is none.
+    Where the vote is close, the rules are asked whether a region is drawn. With them a graded panel
+    that the network takes for a veil is one all the same; without them a veil is none.
     """
     veiled = reading.veil > _SEEN
     pixels = np.where(veiled, reading.text + reading.drawing, reading.drawn)
     either = np.maximum(reading.drawn, reading.veil)
     votes = mean_by_region(analysis, pixels) > _SEEN
-    votes |= found & (mean_by_region(analysis, either) > _AGREED)
+    close = ~votes & (mean_by_region(analysis, either) > _AGREED)
+    votes |= find_drawn(analysis, close).labels
     voting = analysis.regions.areas >= _LARGE
     voting[0] = False
     labels = analysis.regions.labels

@@ -254,3 +254,12 @@ def test_without_the_program_nothing_is_read(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert not is_available()
     assert [reading.string for reading in read_lines([np.ones((9, 9), bool)], [9.0])] == [""]
+
+
+@pytest.mark.parametrize(("steps", "count"), [((34, 44, 34, 34), 1), ((34, 70, 34, 34), 2)])
+def test_a_block_goes_on_where_its_leading_wobbles_and_ends_at_a_wider_gap(steps, count):
+    image, y = canvas(), 20
+    for number, string in enumerate(("Harbour walks", "online", "Every Friday", "in June", "Free")):
+        write(image, (40, y), string, font_of(24))
+        y += (*steps, 0)[number]
+    assert len(find_blocks(find_lines(ink_of(image)))) == count
