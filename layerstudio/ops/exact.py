@@ -24,6 +24,7 @@ from layerstudio.ops.unblend import least_alpha, unblend_colour
 # Rows worked at once: bounds the float copies to some 100 MB on pictures 4096 pixels wide.
 _BAND_ROWS = 256
 _EXACT = 0.5  # levels of the picture's depth: what rounding takes away anyway
+_SINGLE = 3e-7  # of the full scale: error of the sums in single precision
 
 
 def make_exact(layers: Sequence[Layer], picture: Pixels) -> tuple[Layer, ...]:
@@ -188,16 +189,22 @@ def _over_backdrop(own: F32, wanted: F32, backdrop: F32, covered: F32, full: int
     alpha = own[:, 3] / np.float32(full)
     shown = own[:, :3] * alpha[:, None] + backdrop * (1.0 - alpha[:, None])
     bare = covered < 1.0 - 0.25 / full
-    off = (channel_max(np.abs(shown - wanted[:, :3])) > _EXACT) | bare
+    surely = _EXACT - _SINGLE * full
+    off = (channel_max(np.abs(shown - wanted[:, :3])) > surely) | bare
     image, under = wanted[off, :3] * unit, backdrop[off] * unit
     needed = np.maximum(alpha[off], least_alpha(image, under))
     needed[bare[off]] = 1.0
     # Alpha is rounded up: a hair more is always solvable, a hair less may leave the gamut.
     levels = np.ceil(needed * full - 1e-3)
     colour = unblend_colour(image, (levels / full).astype(np.float32), under)
+    colour = np.clip(np.rint(colour / unit), 0, full)
+    share = (levels / full)[:, None]
+    left = np.abs(colour * share + backdrop[off] * (1.0 - share) - wanted[off, :3])
+    # A nearly opaque layer passes its own rounding on, and may be met by the next level only.
+    tied = channel_max(left) > surely
     result = own.copy()
-    result[off, :3] = np.clip(np.rint(colour / unit), 0, full)
-    result[off, 3] = levels
+    result[off, :3] = np.where(tied[:, None], wanted[off, :3], colour)
+    result[off, 3] = np.where(tied, full, levels)
     return result
 
 

@@ -14,6 +14,7 @@ _MIN_CLEAR = 0.12  # of the ring around an outline that no other panel hides
 _MAX_BORDER = 14  # pixels
 _ONE_COLOUR = 8.0  # levels of a border's pixels from their median
 _MIN_ALIKE = 0.5  # share of a ring that has the colour of the border
+_ENDS = 0.4  # of the share within the border: what is as alike two pixels beyond it at most
 _OTHER = 16.0  # levels between a border and the fill
 _LEAST_RING = 20  # pixels
 
@@ -71,8 +72,12 @@ def coloured_border(
     colour = np.median(rings[0], axis=0)
     if np.abs(colour - np.median(within, axis=0)).max() < _OTHER:
         return 0.0
-    for thickness, ring in enumerate(rings):
-        alike = np.abs(ring - colour).max(axis=1) <= _ONE_COLOUR + tolerance
-        if alike.size == 0 or alike.mean() < _MIN_ALIKE:
-            return float(thickness + 1) if thickness else 0.0
-    return 0.0  # the backdrop itself
+    alike = [
+        float((np.abs(ring - colour).max(axis=1) <= _ONE_COLOUR + tolerance).mean())
+        for ring in rings
+        if len(ring)
+    ]
+    thickness = next((n for n, share in enumerate(alike) if share < _MIN_ALIKE), 0)
+    # Where it is the backdrop itself, it does not end, or not all at once.
+    ends = thickness > 0 and min(alike[thickness : thickness + 2]) < _ENDS * max(alike[:thickness])
+    return float(thickness + 1) if ends else 0.0

@@ -204,9 +204,10 @@ def _panel_of(
     """The panel with this fill, if it has an outline on the backdrop; ``seen`` (h, w) is backdrop,
     ``hiding`` fills of panels."""
     found = _best_panel(analysis, fill, seen, hiding, bordered=True)
-    if not fill.told or (found is not None and found.border == 0):
+    if not fill.told:
         return found
-    # A photograph is not known right beside a panel, which looks like a border there.
+    # A photograph is not known right beside a panel, which looks like a border there, and a border
+    # on it may look like the photograph.
     plain = _best_panel(analysis, fill, seen, hiding, bordered=False)
     if plain is not None:
         image, others = analysis.rgb[fill.bounds.slices], hiding & ~fill.region

@@ -30,7 +30,7 @@ from layerstudio.pipelines.peel.odds import log_odds
 from layerstudio.pipelines.peel.reading import Mask
 
 # Of ``Darkening.features``: above 0 there is a shadow. By training/peel_shadows.py.
-_WEIGHTS = (-0.87, 1.02, 0.29, -2.27)
+_WEIGHTS = (1.37, 0.98, 0.14, 1.33, -2.02, -0.46)
 _UNITS = 100  # to the side of a square canvas; blurs, squares and reaches are measured in them
 _BLURS = (0.45, 0.7, 1.1, 1.6, 2.2)  # units
 _OFFSETS = tuple(itertools.product((-0.4, 0.25, 0.9, 1.5), (0.3, 1.0, 1.7)))  # of the blur
@@ -57,17 +57,21 @@ _FAINT = 0.003  # of the network's opacity in a logarithm
 class Darkening:
     """A possible shadow: its numbers, what it is ``worth``, which is by how much it makes the steps
     smaller (in log likelihood of a Cauchy distribution) less what is unusual about it, the mean
-    opacity that the network sees where it shows, and whether a panel would throw it, which fewer
-    do than drawings."""
+    opacity that the network sees where it shows, how far what it sees is ``alike`` (Pearson's
+    correlation), whether a panel would throw it, which fewer do than drawings, and in how many
+    ``squares`` the photograph is seen: where there are more, more is gained by chance."""
 
     shadow: DropShadow
     worth: float
     seen: float
+    alike: float
     of_panel: bool
+    squares: int
 
     def features(self) -> tuple[float, ...]:
         gain = math.log1p(max(0.0, self.worth))
-        return 1.0, gain, math.log(self.seen + _FAINT), float(self.of_panel)
+        seen = math.log(self.seen + _FAINT)
+        return 1.0, gain, seen, self.alike, float(self.of_panel), math.log(self.squares)
 
     def belief(self) -> float:
         """Log odds that it is one."""
@@ -133,8 +137,9 @@ def strongest(
     return Darkening(
         squares.shadow(numbers),
         squares.worth(numbers),
-        squares.mean_beneath(seen, numbers),
+        *squares.beneath(seen, numbers),
         caster.role is Role.SHAPE,
+        int(np.count_nonzero(squares.known)),
     )
 
 
@@ -211,11 +216,15 @@ class _Squares:
             total -= float(np.log1p((steps - explained[:, None]) ** 2).sum())
         return total / 3  # channels of a photograph rise and fall together
 
-    def mean_beneath(self, values: F32, numbers: NDArray[np.float64]) -> float:
-        """The mean of ``values`` (h, w) where the shadow shows, weighted by its opacity."""
-        weight = self._cast(numbers) * self.known
-        small = _means(values, self.side)
-        return float((small * weight).sum() / max(1e-6, float(weight.sum())))
+    def beneath(self, values: F32, numbers: NDArray[np.float64]) -> tuple[float, float]:
+        """The mean of ``values`` (h, w) where the shadow shows, weighted by its opacity, and their
+        correlation with that."""
+        weight = self._cast(numbers)[self.known]
+        small = _means(values, self.side)[self.known]
+        mean = float((small * weight).sum() / max(1e-6, float(weight.sum())))
+        spread = float(small.std() * weight.std())
+        common = float(((small - small.mean()) * (weight - weight.mean())).mean())
+        return mean, common / spread if spread > 1e-9 else 0.0
 
     def _cast(self, numbers: NDArray[np.float64]) -> F32:
         shadow = self.shadow(numbers)

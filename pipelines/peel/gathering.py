@@ -17,7 +17,7 @@ from layerstudio.pipelines.peel.odds import log_odds
 from layerstudio.pipelines.peel.reading import Mask, Reading
 
 # Of ``Pair.features``: above 0 both are one drawing. By training/peel_joining.py.
-_WEIGHTS = (0.92, -0.65, 2.65, 0.88, 0.02)
+_WEIGHTS = (1.11, -1.06, 2.56, 0.82, 0.31)
 _NEAR = 0.05  # of a distance in a logarithm
 _MOST_GAP = 0.1  # of a side of the square canvas, between the boxes of parts
 

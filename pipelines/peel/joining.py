@@ -18,7 +18,7 @@ Points = NDArray[np.intp]
 Pair = tuple[int, int]
 
 # Of a contact's ``features``: above 0 it parts two drawings. By training/peel_joining.py.
-_WEIGHTS = (-2.66, 0.84, -0.06, 0.75, 1.99, 1.86)
+_WEIGHTS = (-2.77, 0.80, -0.02, 0.82, 2.00, 1.99)
 _FLOOR = 0.01  # of a probability in a logarithm
 _NEAR = 0.05  # of a distance in a logarithm
 _MIN_PIECE = 0.004  # of the canvas

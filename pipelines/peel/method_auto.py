@@ -10,7 +10,7 @@ from layerstudio.pipelines.peel.method import PeelMethod
 from layerstudio.pipelines.runtime import Runtime
 from layerstudio.progress import CancelToken, ProgressCallback
 
-_MOST_DOUBT = 0.1  # share of the picture; that of designs is seldom above 0.08
+_MOST_DOUBT = 0.14  # share of the picture; designs seldom reach 0.12, screenshots begin at 0.15
 
 
 class AutoMethod(PeelMethod):

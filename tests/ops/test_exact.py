@@ -152,3 +152,19 @@ def test_bands_leave_no_seam(height):
     layers = [random_layer(rng, extent, DTYPES[0], str(i)) for i in range(3)]
     exact = make_exact(layers, picture)
     assert recomposition_error(Document(extent, exact), picture).max_error <= 1 / 255
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_no_level_is_lost_to_single_precision(dtype):
+    """What lies half a level off is met too, in any of very many pixels."""
+    rng, full, shape = np.random.default_rng(0), full_scale(np.dtype(dtype)), (300, 400)
+    picture = rng.integers(0, full + 1, (*shape, 4)).astype(dtype)
+    picture[..., 3] = full
+    ground = rng.integers(0, full + 1, (*shape, 4)).astype(dtype)
+    ground[..., 3] = full
+    veil = picture.copy()  # nearly what is wanted, and nearly opaque
+    veil[..., 3] = full - rng.integers(1, full // 40, shape)
+    bounds = Bounds(0, 0, shape[1], shape[0])
+    layers = [Layer("ground", bounds, ground), Layer("veil", bounds, veil)]
+    shown = composite_pixels(Document(bounds.extent, make_exact(layers, picture)), dtype=dtype)
+    np.testing.assert_array_equal(shown, picture)
