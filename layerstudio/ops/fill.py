@@ -6,7 +6,9 @@ colour, a few flat colours, a gradient, a membrane, and texture copied from the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,6 +39,7 @@ _ROUGH_SHARE = 0.05  # of the ring; one edge that crosses a ring takes about as 
 _EDGE = 40.0  # levels within a 3 x 3 neighbourhood
 _EDGE_SHARE = 0.003  # of the ring
 _THIN = 2.5  # pixels; a hole this thin has no room for texture
+_MOST_THREADS = 4
 _MEMBRANE_REACH = 24  # pixels of surroundings that a membrane can make use of
 
 
@@ -80,20 +83,23 @@ def fill(
 
     ``noise`` is the standard deviation of the picture's noise in levels (JPEG at quality 75: 2 to
     3); it widens what counts as flat. ``seed`` decides the texture. ``check`` is called before
-    each region and may raise ``Cancelled``. A hole that covers everything becomes the most
-    frequent colour of the picture.
+    each region, by several threads, and may raise ``Cancelled``. A hole that covers everything
+    becomes the most frequent colour of the picture.
     """
     assert image.dtype == np.uint8 and image.shape[:2] == hole.shape, (image.shape, hole.shape)
     tolerance = _BASE_TOLERANCE + _NOISE_FACTOR * noise
     result = image.copy()
-    found = []
     join = 1 + min(hole.shape) // 200
-    for region in regions.regions_of(hole, join):
+    todo = [region for region in regions.regions_of(hole, join) if region.area > 0]
+
+    def filled(region: regions.Region) -> FilledRegion:
         if check is not None:
             check()
-        if region.area > 0:
-            found.append(_fill_region(image, hole, region, result, tolerance, seed))
-    return Filled(result, tuple(found))
+        return _fill_region(image, hole, region, result, tolerance, seed)
+
+    # Each reads the picture and writes its own pixels alone, so that their order is of no account.
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
+        return Filled(result, tuple(pool.map(filled, todo)))
 
 
 def _fill_region(

@@ -214,12 +214,13 @@ def _principal_axes(picture: F32, sources: Index, rng: np.random.Generator) -> F
     some = sources[rng.integers(len(sources), size=_SAMPLES)]
     sample = windows[some[:, 0], some[:, 1]].reshape(len(some), -1)
     sample = sample - sample.mean(axis=0)
-    covariance = sample.T @ sample
+    covariance = cv2.mulTransposed(sample, True)
     # Orthogonal iteration: all of the components at once, where their span is all that counts. A
-    # solver of whole matrices is split over threads that wait for each other longer than they work.
-    axes = sample[:_COMPONENTS].T
+    # solver of whole matrices, and products by numpy, are split over threads that wait for each
+    # other longer than they work, the more so where holes are filled side by side.
+    axes = np.ascontiguousarray(sample[:_COMPONENTS].T)
     for _ in range(_ITERATIONS):
-        axes, _ = np.linalg.qr(covariance @ axes)
+        axes, _ = np.linalg.qr(cv2.gemm(covariance, axes, 1.0, None, 0.0))
     return np.ascontiguousarray(axes.T, np.float32).reshape(-1, 3, _SIDE, _SIDE)
 
 
