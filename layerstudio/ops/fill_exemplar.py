@@ -220,7 +220,7 @@ def _principal_axes(picture: F32, sources: Index, rng: np.random.Generator) -> F
     # other longer than they work, the more so where holes are filled side by side.
     axes = np.ascontiguousarray(sample[:_COMPONENTS].T)
     for _ in range(_ITERATIONS):
-        axes, _ = np.linalg.qr(cv2.gemm(covariance, axes, 1.0, None, 0.0))
+        axes, _ = np.linalg.qr(cv2.gemm(covariance, axes, 1.0, np.zeros_like(axes), 0.0))
     return np.ascontiguousarray(axes.T, np.float32).reshape(-1, 3, _SIDE, _SIDE)
 
 
