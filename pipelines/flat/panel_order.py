@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerstudio.color import F32
+from layerstudio.geometry import Bounds
 from layerstudio.pipelines.flat.analysis import Analysis, erode
 from layerstudio.pipelines.flat.panel_found import Found
 
@@ -36,9 +37,7 @@ def _veils(upper: Found, lower: Found, analysis: Analysis, backdrop: F32) -> boo
     common = upper.outline.bounds.intersection(lower.outline.bounds)
     if common.is_empty:
         return False
-    up = common.relative_to(upper.outline.bounds).slices
-    low = common.relative_to(lower.outline.bounds).slices
-    both = upper.outline.inside(2)[up] & lower.outline.inside(2)[low]
+    up, low, both = _overlap(upper, lower, common)
     third = both & ~upper.region[up] & ~lower.region[low]
     if np.count_nonzero(third) < max(30, 0.6 * np.count_nonzero(both)):
         return False
@@ -73,8 +72,14 @@ def _hides(upper: Found, lower: Found) -> bool:
     common = upper.outline.bounds.intersection(lower.outline.bounds)
     if common.is_empty:
         return False
-    up = common.relative_to(upper.outline.bounds).slices
-    low = common.relative_to(lower.outline.bounds).slices
-    both = upper.outline.inside(2)[up] & lower.outline.inside(2)[low]
+    up, low, both = _overlap(upper, lower, common)
     shown = np.count_nonzero(both & upper.region[up])
     return bool(shown > np.count_nonzero(both & lower.region[low]))
+
+
+def _overlap(
+    upper: Found, lower: Found, common: Bounds
+) -> tuple[tuple[slice, slice], tuple[slice, slice], NDArray[np.bool_]]:
+    """Where ``common`` lies in the arrays of each, and where both are inside their outlines."""
+    up, low = (common.relative_to(item.outline.bounds).slices for item in (upper, lower))
+    return up, low, upper.outline.inside(2)[up] & lower.outline.inside(2)[low]

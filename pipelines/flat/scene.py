@@ -202,11 +202,8 @@ def _lay_shadows(scene: _Scene) -> NDArray[np.bool_]:
 
 def _on_panels(scene: _Scene) -> NDArray[np.bool_]:
     """Pixels (h, w) that an opaque panel covers."""
-    found = np.zeros(scene.analysis.extent.shape, bool)
-    for element in scene.elements:
-        if element.role is Role.SHAPE:
-            found[element.bounds.slices] |= element.alpha > _COVERING
-    return found
+    shapes = [element for element in scene.elements if element.role is Role.SHAPE]
+    return covered_by(shapes, scene.analysis.extent) > _COVERING
 
 
 def _on_veils(scene: _Scene) -> NDArray[np.bool_]:
